@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was measured, as frozen values. Raw data are stored; everything derived is derived here, late.
+
+A `Result` is one case's row. `Result.row()` gives the columns of docs/RESULTS.md, in order; a value
+that was not measured is None (an empty cell), never zero.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA_VERSION: Final = 1
+
+#: DESIGN.md section 1: a float32 output counts as equal within this much of its own size, or of the
+#: largest size in its tensor.
+FLOAT_TOLERANCE: Final = 1e-5
+
+#: A 95th percentile of fewer values than this says nothing, so it stays empty.
+P95_MIN_VALUES: Final = 100
+
+
+class Status(enum.StrEnum):
+    """How a case ended. Only FAILED makes the exit code non-zero."""
+
+    OK = "ok"
+    DOES_NOT_FIT = "does-not-fit"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Clock(enum.StrEnum):
+    """What one tick is. Numbers of different clocks never share a table column or a plot."""
+
+    CYCLES = "cycles"
+    INSTRUCTIONS = "instructions"
+    WALL = "wall"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """Status of a case with the reason behind it; `reason` is a sentence for every status but OK."""
+
+    status: Status
+    reason_code: str = ""
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status is not Status.OK and not (self.reason and self.reason_code):
+            raise ValueError(f"status {self.status} needs a reason and a reason_code")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """What is known of a variant before any build."""
+
+    tflite_bytes: int
+    tflite_gzip_bytes: int
+    params: int
+    macs: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Footprint:
+    """Memory of one firmware, from its ELF; all in bytes."""
+
+    flash_bytes: int
+    flash_model_bytes: int
+    ram_static_bytes: int
+    arena_bytes: int
+    stack_reserve_bytes: int
+    """Worst-case stack from the call graph, one interrupt included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one device sent. `outputs` has shape (samples, elements), in the output tensor's dtype."""
+
+    counter: str
+    """Name of the hardware counter that timed (docs/PROTOCOL.md)."""
+    counter_hz: int
+    warmup_ticks: tuple[int, ...]
+    ticks: tuple[int, ...]
+    """One value per sample of the test set, in its order."""
+    outputs: npt.NDArray[Any]
+    stack_bytes: int | None
+    """High-water mark by painting; None where the port cannot tell."""
+    firmware_sha256: str
+    """As the device echoed it."""
+    retries: int = 0
+    """Frames that had to be sent again."""
+    rx_lost: int = 0
+    """Bytes the device lost on receiving."""
+
+    def __post_init__(self) -> None:
+        if len(self.ticks) != len(self.outputs):
+            raise ValueError(f"{len(self.ticks)} ticks but {len(self.outputs)} outputs")
+        if any(tick < 0 for tick in self.ticks):
+            raise ValueError("a negative tick count")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """Comparison of every output element with an independent interpreter's."""
+
+    oracle: str
+    outputs_compared: int
+    mismatches: int
+    max_abs_diff: float
+    """In units of the output tensor: LSB for integers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """The workload's metric, computed from what the device sent, and from the oracle's outputs."""
+
+    metric: str
+    value: float
+    reference: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """Everything a run's numbers depend on that is not in its rows; becomes run.json.
+
+    `tools` maps a tool's name to its version line; `boards` maps a board's name to its limits and
+    labels: {"flash_bytes", "ram_bytes", "cpu_hz", "title", "notes"}; `workloads` maps a workload to
+    {"title", "synthetic", "seed", "metric", "test_samples", ...}; `cases` lists every planned case id.
+    """
+
+    run_id: str
+    started_at: str
+    command: tuple[str, ...]
+    quantrig_version: str
+    git_revision: str
+    host: Mapping[str, Any]
+    tools: Mapping[str, str]
+    flags: Mapping[str, str]
+    boards: Mapping[str, Mapping[str, Any]]
+    targets: Mapping[str, Mapping[str, Any]]
+    workloads: Mapping[str, Mapping[str, Any]]
+    cases: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What `--resume` needs to rebuild the same sweep (`SweepSpec` as plain values)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """One case's row: its names, its outcome, and whatever was measured before it ended."""
+
+    case_id: str
+    workload: str
+    variant: str
+    options: str
+    engine: str
+    board: str
+    target: str
+    outcome: Outcome
+    started_at: str
+    """UTC, ISO 8601, to the second."""
+    seconds: float
+    clock: Clock | None = None
+    facts: ModelFacts | None = None
+    footprint: Footprint | None = None
+    measurement: Measurement | None = None
+    verification: Verification | None = None
+    score: Score | None = None
+    toolchain: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The columns of docs/RESULTS.md in their order; None where nothing was measured."""
+        facts, footprint, measured = self.facts, self.footprint, self.measurement
+        checked, score = self.verification, self.score
+        ticks = summarize_ticks(measured.ticks) if measured and measured.ticks else None
+        timed = self.clock in (Clock.CYCLES, Clock.WALL) and measured is not None
+        per_us = 1e6 / measured.counter_hz if timed and measured and measured.counter_hz else None
+        return {
+            "case": self.case_id,
+            "workload": self.workload,
+            "variant": self.variant,
+            "options": self.options,
+            "engine": self.engine,
+            "board": self.board,
+            "target": self.target,
+            "clock": self.clock.value if self.clock else None,
+            "clock_hz": measured.counter_hz if timed and measured else None,
+            "status": self.outcome.status.value,
+            "reason_code": self.outcome.reason_code or None,
+            "reason": self.outcome.reason or None,
+            "warnings": "; ".join(self.outcome.warnings) or None,
+            "tflite_bytes": facts and facts.tflite_bytes,
+            "tflite_gzip_bytes": facts and facts.tflite_gzip_bytes,
+            "params": facts and facts.params,
+            "macs": facts and facts.macs,
+            "flash_bytes": footprint and footprint.flash_bytes,
+            "flash_model_bytes": footprint and footprint.flash_model_bytes,
+            "ram_static_bytes": footprint and footprint.ram_static_bytes,
+            "arena_bytes": footprint and footprint.arena_bytes,
+            "stack_bytes": measured and measured.stack_bytes,
+            "latency_ticks_median": ticks and ticks.median,
+            "latency_ticks_mad": ticks and ticks.mad,
+            "latency_ticks_p95": ticks and ticks.p95,
+            "latency_us_median": ticks.median * per_us if ticks and per_us else None,
+            "latency_us_p95": ticks.p95 * per_us if ticks and per_us and ticks.p95 is not None else None,
+            "metric": score and score.metric,
+            "metric_value": score and score.value,
+            "metric_reference": score and score.reference,
+            "samples": len(measured.ticks) if measured else None,
+            "outputs_compared": checked and checked.outputs_compared,
+            "mismatches": checked.mismatches if checked else None,
+            "max_abs_diff": checked.max_abs_diff if checked else None,
+            "oracle": checked and checked.oracle,
+            "firmware_sha256": measured and measured.firmware_sha256,
+            "model_sha256": facts and facts.sha256,
+            "toolchain": self.toolchain,
+            "started_at": self.started_at,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TickSummary:
+    """Median, median absolute deviation (unscaled) and 95th percentile of one case's ticks."""
+
+    median: float
+    mad: float
+    p95: float | None
+
+
+def summarize_ticks(ticks: tuple[int, ...]) -> TickSummary:
+    """Summarise raw ticks; `p95` is None below `P95_MIN_VALUES` values.
+
+    Raises:
+        ValueError: there are no ticks.
+    """
+    if not ticks:
+        raise ValueError("no ticks to summarise")
+    values = np.asarray(ticks, dtype=np.float64)
+    median = float(np.median(values))
+    p95 = float(np.percentile(values, 95)) if len(values) >= P95_MIN_VALUES else None
+    return TickSummary(median=median, mad=float(np.median(np.abs(values - median))), p95=p95)
+
+
+def verify(outputs: npt.NDArray[Any], expected: npt.NDArray[Any], oracle: str) -> Verification:
+    """Compare device outputs with the oracle's, element by element.
+
+    Both have shape (samples, elements) and the same dtype. Integers must be equal. A float32 may differ
+    by `FLOAT_TOLERANCE` x max(abs(expected), largest abs in that sample's expected tensor). A NaN on
+    either side alone is a mismatch.
+
+    Raises:
+        ValueError: shapes or dtypes differ.
+    """
+    if outputs.shape != expected.shape or outputs.dtype != expected.dtype:
+        shapes = f"{outputs.dtype}{outputs.shape} with {expected.dtype}{expected.shape}"
+        raise ValueError(f"cannot compare {shapes}")
+    difference = np.abs(outputs.astype(np.float64) - expected.astype(np.float64))
+    if np.issubdtype(outputs.dtype, np.integer):
+        wrong = outputs != expected
+    else:
+        limit = FLOAT_TOLERANCE * np.maximum(np.abs(expected), np.abs(expected).max(axis=1, keepdims=True))
+        both_nan = np.isnan(outputs) & np.isnan(expected)
+        wrong = ~((difference <= limit) | both_nan)
+    largest = float(np.nanmax(difference)) if difference.size else 0.0
+    return Verification(
+        oracle=oracle,
+        outputs_compared=int(outputs.size),
+        mismatches=int(np.count_nonzero(wrong)),
+        max_abs_diff=largest if math.isfinite(largest) else math.inf,
+    )
