@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The model of the link's tests: every output byte is twice its input byte. Sizes may come by -D.
+ */
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#ifndef FAKE_BYTES_0
+#define FAKE_BYTES_0 16
+#endif
+#ifndef FAKE_BYTES_1
+#define FAKE_BYTES_1 5
+#endif
+
+#define QR_MODEL_ABI_GENERATED 1
+#define QR_MODEL_INPUTS 2
+#define QR_MODEL_OUTPUTS 2
+#define QR_MODEL_INPUT_BYTES_MAX FAKE_BYTES_0
+#define QR_MODEL_OUTPUT_BYTES_MAX FAKE_BYTES_0
+#define QR_ARENA_BYTES (FAKE_BYTES_0 + FAKE_BYTES_1)
+#define QR_MODEL_INFO_BYTES 58
+
+#endif
