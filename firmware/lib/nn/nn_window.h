@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which taps of a window lie inside the input, along one axis. Shared by convolutions and pools.
+ */
+#ifndef NN_WINDOW_H
+#define NN_WINDOW_H
+
+#include "nn.h"
+
+struct nn_span {
+    nn_dim first, end; /* taps first..end-1 are inside; empty when first >= end */
+    nn_dim origin;     /* input position of tap 0, maybe outside */
+};
+
+static inline struct nn_span nn_span_at(nn_dim out, nn_dim stride, nn_dim pad, nn_dim filter,
+                                        nn_dim dilation, nn_dim in_size)
+{
+    struct nn_span span;
+    span.origin = (nn_dim)(out * stride - pad);
+    span.first = 0;
+    while (span.first < filter && span.origin + span.first * dilation < 0) {
+        span.first++;
+    }
+    span.end = filter;
+    while (span.end > span.first && span.origin + (span.end - 1) * dilation >= in_size) {
+        span.end--;
+    }
+    return span;
+}
+
+static inline struct nn_span nn_rows_at(const struct nn_window *w, nn_dim out_y)
+{
+    return nn_span_at(out_y, w->stride_height, w->pad_top, w->filter_height, w->dilation_height,
+                      w->in_height);
+}
+
+static inline struct nn_span nn_columns_at(const struct nn_window *w, nn_dim out_x)
+{
+    return nn_span_at(out_x, w->stride_width, w->pad_left, w->filter_width, w->dilation_width,
+                      w->in_width);
+}
+
+#endif

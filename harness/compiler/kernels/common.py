@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several kernels ask of an operation: its tensors by type, scales, activation ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import UnsupportedError
+from ...graph import Activation, DType, Graph, Op, Quantization, Tensor
+from ..fixed_point import INT8_MAX, INT8_MIN, quantize_multiplier, quantize_value
+from ..kernel_call import Constant, float_literal, int32_literal, structure, structure_array
+
+P = TypeVar("P")
+
+#: Sizes travel as int16_t on AVR.
+_MAX_DIM: Final = 32767
+
+_FLOAT_RANGES: Final = {
+    Activation.NONE: (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max)),
+    Activation.RELU: (0.0, float(np.finfo(np.float32).max)),
+    Activation.RELU_N1_TO_1: (-1.0, 1.0),
+    Activation.RELU6: (0.0, 6.0),
+}
+
+
+def unsupported(graph: Graph, op: Op, why: str, fix: str = "") -> UnsupportedError:
+    """The error that names the operation, its index and its output tensor."""
+    name = graph.tensors[op.outputs[0]].name if op.outputs else "?"
+    return UnsupportedError(f"{graph.name}: operation {op.index} {op.kind} ('{name}') {why}.", fix=fix)
+
+
+def options(graph: Graph, op: Op, kind: type[P]) -> P:
+    """The operation's parameters, which must be of this kind."""
+    if not isinstance(op.params, kind):
+        raise unsupported(graph, op, "lacks its options")
+    return op.params
+
+
+def tensor_in(graph: Graph, op: Op, position: int) -> Tensor:
+    """Input `position`, which must be there."""
+    index = op.inputs[position] if position < len(op.inputs) else None
+    if index is None:
+        raise unsupported(graph, op, f"lacks its input {position}")
+    return graph.tensors[index]
+
+
+def activation_in(graph: Graph, op: Op, position: int) -> Tensor:
+    """Input `position`, which must be made at run time and not a constant."""
+    tensor = tensor_in(graph, op, position)
+    if tensor.data is not None:
+        raise unsupported(graph, op, f"has a constant as its input {position}")
+    return tensor
+
+
+def tensor_out(graph: Graph, op: Op) -> Tensor:
+    """The single output."""
+    return graph.tensors[op.outputs[0]]
+
+
+def constant_in(graph: Graph, op: Op, position: int) -> npt.NDArray[Any]:
+    """The values of input `position`, which must be a constant."""
+    tensor = tensor_in(graph, op, position)
+    if tensor.data is None:
+        raise unsupported(graph, op, f"needs a constant as its input {position}")
+    return tensor.data
+
+
+def element_type(graph: Graph, op: Op) -> DType:
+    """int8 or float32, the same for input 0 and the output."""
+    dtypes = {tensor_in(graph, op, 0).dtype, tensor_out(graph, op).dtype}
+    if dtypes == {DType.INT8}:
+        return DType.INT8
+    if dtypes == {DType.FLOAT32}:
+        return DType.FLOAT32
+    names = " -> ".join(t.dtype.value for t in (tensor_in(graph, op, 0), tensor_out(graph, op)))
+    raise unsupported(
+        graph, op, f"works on {names}; the aot engine has it in int8 and float32",
+        fix="Convert the model to full int8 or leave it in float32.",
+    )  # fmt: skip
+
+
+def per_tensor(graph: Graph, op: Op, tensor: Tensor) -> Quantization:
+    """The quantization of an int8 activation: one scale above 0, one zero point."""
+    q = tensor.quantization
+    if q is None or len(q.scales) != 1 or q.scale <= 0 or not INT8_MIN <= q.zero_point <= INT8_MAX:
+        raise unsupported(graph, op, f"has no usable int8 quantization on tensor '{tensor.name}'")
+    return q
+
+
+def single_batch(graph: Graph, op: Op, tensor: Tensor, rank: int) -> tuple[int, ...]:
+    """The shape without its batch axis, which must be 1."""
+    if len(tensor.shape) != rank or tensor.shape[0] != 1:
+        raise unsupported(
+            graph,
+            op,
+            f"works on shape {list(tensor.shape)}",
+            fix=f"Rank {rank} with batch size 1 is supported.",
+        )
+    return tensor.shape[1:]
+
+
+def check_dims(graph: Graph, op: Op, dims: Iterable[int]) -> None:
+    """Every size must fit an int16_t, the size type on AVR."""
+    largest = max(dims, default=0)
+    if largest > _MAX_DIM:
+        raise unsupported(graph, op, f"has a size of {largest}, more than {_MAX_DIM}")
+
+
+def int8_limits(output: Quantization, activation: Activation) -> tuple[int, int]:
+    """Stored values between which a fused activation keeps its output."""
+    low, high = INT8_MIN, INT8_MAX
+    if activation in (Activation.RELU, Activation.RELU6):
+        low = max(low, quantize_value(0.0, output.scale, output.zero_point))
+    if activation is Activation.RELU6:
+        high = min(high, quantize_value(6.0, output.scale, output.zero_point))
+    if activation is Activation.RELU_N1_TO_1:
+        low = max(low, quantize_value(-1.0, output.scale, output.zero_point))
+        high = min(high, quantize_value(1.0, output.scale, output.zero_point))
+    return low, high
+
+
+def range_int8(source_: Quantization, output: Quantization, activation: Activation) -> Constant:
+    """struct nn_range_int8."""
+    low, high = int8_limits(output, activation)
+    fields = (source_.zero_point, output.zero_point, low, high)
+    return structure("range", "struct nn_range_int8", [str(v) for v in fields])
+
+
+def range_float32(activation: Activation) -> Constant:
+    """struct nn_range_float32."""
+    low, high = _FLOAT_RANGES[activation]
+    return structure("range", "struct nn_range_float32", [float_literal(low), float_literal(high)])
+
+
+def requant_channels(rows: Iterable[tuple[int, float]]) -> Constant:
+    """struct nn_requant per output channel from (folded bias, real multiplier)."""
+    return structure_array("channels", "struct nn_requant", [_requant_fields(*row) for row in rows])
+
+
+def requant(bias: int, multiplier: int, shift: int) -> Constant:
+    """One struct nn_requant."""
+    return structure("scale", "struct nn_requant", _fields(bias, multiplier, shift))
+
+
+def _requant_fields(bias: int, real_multiplier: float) -> list[str]:
+    return _fields(bias, *quantize_multiplier(real_multiplier))
+
+
+def _fields(bias: int, multiplier: int, shift: int) -> list[str]:
+    wrapped = (bias + 2**31) % 2**32 - 2**31
+    return [int32_literal(wrapped), str(multiplier), str(shift)]
+
+
+def weights_and_bias(
+    graph: Graph, op: Op, dtype: DType, outputs: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Constant weights of the activations' type, and a bias of `outputs` values (zeros if absent)."""
+    weights = constant_in(graph, op, 1)
+    if DType(weights.dtype.name) is not dtype:
+        raise unsupported(
+            graph, op, f"has {weights.dtype.name} weights on {dtype.value} activations",
+            fix="Convert with a representative data set for full integer quantization.",
+        )  # fmt: skip
+    bias_dtype = np.int32 if dtype is DType.INT8 else np.float32
+    has_bias = len(op.inputs) > 2 and op.inputs[2] is not None
+    bias = constant_in(graph, op, 2).reshape(-1) if has_bias else np.zeros(outputs, bias_dtype)
+    if bias.dtype != bias_dtype or bias.size != outputs:
+        raise unsupported(graph, op, f"has a bias of {bias.size} {bias.dtype.name} for {outputs} outputs")
+    return weights, bias
+
+
+def weight_scales(graph: Graph, op: Op, outputs: int) -> tuple[float, ...]:
+    """One scale per output channel; symmetric weights only."""
+    q = tensor_in(graph, op, 1).quantization
+    if q is None or len(q.scales) not in (1, outputs) or any(q.zero_points):
+        raise unsupported(graph, op, "has weights that are not symmetrically quantized per tensor or channel")
+    return q.scales if len(q.scales) == outputs else q.scales * outputs

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FULLY_CONNECTED: a matrix times a vector."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph import ActivationParams, DType, Graph, Op
+from ..kernel_call import KernelCall, destination, float_array, int8_array, source
+from .common import (
+    activation_in,
+    check_dims,
+    element_type,
+    options,
+    per_tensor,
+    range_float32,
+    range_int8,
+    requant_channels,
+    tensor_in,
+    tensor_out,
+    unsupported,
+    weight_scales,
+    weights_and_bias,
+)
+
+
+def fully_connected(graph: Graph, op: Op) -> KernelCall:
+    """Weights stay in the converter's order [outputs][inputs]."""
+    params = options(graph, op, ActivationParams)
+    dtype = element_type(graph, op)
+    x = activation_in(graph, op, 0)
+    shape = tensor_in(graph, op, 1).shape
+    if (
+        len(shape) != 2
+        or x.elements % shape[1]
+        or tensor_out(graph, op).elements != x.elements // shape[1] * shape[0]
+    ):
+        raise unsupported(graph, op, f"has weights of shape {list(shape)} on an input of {list(x.shape)}")
+    outputs, inputs = shape
+    rows = x.elements // inputs
+    check_dims(graph, op, (rows, inputs, outputs))
+    weights, bias = weights_and_bias(graph, op, dtype, outputs)
+    sizes = (str(rows), str(inputs), str(outputs))
+    if dtype is DType.FLOAT32:
+        return KernelCall(
+            function="nn_fully_connected_float32",
+            arguments=(
+                source("float"), destination("float"),
+                float_array("weights", weights), float_array("bias", bias),
+                *sizes, range_float32(params.activation),
+            ),
+        )  # fmt: skip
+    q_in = per_tensor(graph, op, x)
+    q_out = per_tensor(graph, op, tensor_out(graph, op))
+    scales = weight_scales(graph, op, outputs)
+    per_channel = len(set(scales)) > 1 or len(_weight_quantization_scales(graph, op)) > 1
+    sums = weights.astype(np.int64).sum(axis=1)
+    channels = requant_channels(
+        (
+            int(b) - q_in.zero_point * int(s),
+            _multiplier(q_in.scale, scale, q_out.scale, per_channel=per_channel),
+        )
+        for b, s, scale in zip(bias, sums, scales, strict=True)
+    )
+    return KernelCall(
+        function="nn_fully_connected_int8",
+        arguments=(
+            source("int8_t"), destination("int8_t"), int8_array("weights", weights), channels,
+            *sizes, range_int8(q_in, q_out, params.activation),
+        ),
+    )  # fmt: skip
+
+
+def _weight_quantization_scales(graph: Graph, op: Op) -> tuple[float, ...]:
+    q = tensor_in(graph, op, 1).quantization
+    return q.scales if q else ()
+
+
+def _multiplier(input_scale: float, weight_scale: float, output_scale: float, *, per_channel: bool) -> float:
+    """input * weight / output; per tensor the reference rounds the product to float32 first."""
+    if per_channel:
+        return input_scale * weight_scale / output_scale
+    return float(np.float32(input_scale) * np.float32(weight_scale)) / output_scale

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MEAN, PAD and SOFTMAX."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...graph import DType, Graph, Op, SoftmaxParams
+from ..fixed_point import quantize_multiplier, softmax_exponentials
+from ..kernel_call import KernelCall, destination, float_literal, int32_array, source, structure
+from .common import (
+    activation_in,
+    check_dims,
+    constant_in,
+    element_type,
+    options,
+    per_tensor,
+    requant,
+    tensor_out,
+    unsupported,
+)
+
+#: Above this the reference's last shift would pass 31 bits (nn.h, nn_softmax_int8).
+_SOFTMAX_MAX_DEPTH = 511
+
+
+def mean(graph: Graph, op: Op) -> KernelCall:
+    """Over one run of neighbouring axes."""
+    dtype = element_type(graph, op)
+    x = activation_in(graph, op, 0)
+    axes = sorted({int(axis) % len(x.shape) for axis in constant_in(graph, op, 1).reshape(-1)})
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
+        raise unsupported(graph, op, f"averages over axes {axes}", fix="Neighbouring axes are supported.")
+    outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
+    count = math.prod(x.shape[axes[0] : axes[-1] + 1])
+    check_dims(graph, op, (outer, count, inner))
+    sizes = (str(outer), str(count), str(inner))
+    if dtype is DType.FLOAT32:
+        return KernelCall(
+            function="nn_mean_float32", arguments=(source("float"), destination("float"), *sizes)
+        )
+    q_in, q_out = per_tensor(graph, op, x), per_tensor(graph, op, tensor_out(graph, op))
+    multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
+    # The reference takes 1 / count into the multiplier, keeping as many bits as fit.
+    extra = min(count.bit_length() - 1, 32, 31 + shift)
+    scale = requant(-q_in.zero_point * count, (multiplier << extra) // count, shift - extra)
+    return KernelCall(
+        function="nn_mean_int8",
+        arguments=(source("int8_t"), destination("int8_t"), *sizes, scale, str(q_out.zero_point)),
+    )
+
+
+def pad(graph: Graph, op: Op) -> KernelCall:
+    """Rank up to 4 with an unpadded batch of 1; the padding is the stored zero."""
+    dtype = element_type(graph, op)
+    x = activation_in(graph, op, 0)
+    widths = constant_in(graph, op, 1)
+    if len(x.shape) > 4 or widths.shape != (len(x.shape), 2) or np.any(widths < 0):
+        raise unsupported(graph, op, f"pads shape {list(x.shape)} by {widths.tolist()}")
+    lead = 4 - len(x.shape)
+    batch, height, width, depth = (1,) * lead + x.shape
+    (before, after), rows, columns, channels = [(0, 0)] * lead + [(int(a), int(b)) for a, b in widths]
+    if batch != 1 or before or after:
+        raise unsupported(graph, op, "pads the batch axis or works on a batch")
+    if tensor_out(graph, op).elements != math.prod(
+        size + sum(widths_) for size, widths_ in ((height, rows), (width, columns), (depth, channels))
+    ):
+        raise unsupported(graph, op, "has an output that does not match its padding")
+    item = dtype.itemsize
+    fill = per_tensor(graph, op, x).zero_point & 0xFF if dtype is DType.INT8 else 0
+    fields = (height, width, depth * item, *rows, *columns, channels[0] * item, channels[1] * item, fill)
+    check_dims(graph, op, fields)
+    return KernelCall(
+        function="nn_pad",
+        arguments=(
+            source("uint8_t"), destination("uint8_t"),
+            structure("pad", "struct nn_pad", [str(v) for v in fields]),
+        ),
+    )  # fmt: skip
+
+
+def softmax(graph: Graph, op: Op) -> KernelCall:
+    """Over the last axis. int8: the exponentials of all differences are a table."""
+    params = options(graph, op, SoftmaxParams)
+    dtype = element_type(graph, op)
+    x = activation_in(graph, op, 0)
+    depth = x.shape[-1] if x.shape else 1
+    rows = x.elements // depth
+    check_dims(graph, op, (rows, depth))
+    sizes = (str(rows), str(depth))
+    if dtype is DType.FLOAT32:
+        return KernelCall(
+            function="nn_softmax_float32",
+            arguments=(source("float"), destination("float"), *sizes, float_literal(params.beta)),
+            in_place=(0,),
+        )
+    q_out = per_tensor(graph, op, tensor_out(graph, op))
+    if (q_out.scale, q_out.zero_point) != (1 / 256, -128) or depth > _SOFTMAX_MAX_DEPTH:
+        raise unsupported(
+            graph, op, f"has depth {depth}, output scale {q_out.scale:g} and zero point {q_out.zero_point}",
+            fix=f"int8 wants at most {_SOFTMAX_MAX_DEPTH}, 1/256 and -128.",
+        )  # fmt: skip
+    exponentials = softmax_exponentials(per_tensor(graph, op, x).scale, params.beta)
+    return KernelCall(
+        function="nn_softmax_int8",
+        arguments=(
+            source("int8_t"), destination("int8_t"), *sizes, int32_array("exponentials", exponentials),
+            str(len(exponentials)),
+        ),
+        in_place=(0,),
+    )  # fmt: skip

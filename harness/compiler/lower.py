@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Graph -> steps and buffers: shapes folded, reshapes aliased, outputs put in place, arena planned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UnsupportedError
+from ..graph import Graph, Op, PackParams, StridedSliceParams, Tensor
+from .kernel_call import KernelCall
+from .kernels import KERNELS
+from .kernels.common import unsupported
+from .plan import Buffer, MemoryPlan, plan_memory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One kernel call of an inference, with the arena offsets of its tensors and scratch."""
+
+    op: Op
+    call: KernelCall
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """What the device does for one inference. `offsets` maps a tensor's index to its arena offset."""
+
+    steps: tuple[Step, ...]
+    plan: MemoryPlan
+    offsets: dict[int, int]
+
+
+def lower(graph: Graph) -> Program:
+    """Choose kernels and plan memory.
+
+    Raises:
+        UnsupportedError: an operation, or a form of it, that the engine does not have.
+    """
+    roots, live = _fold(graph)
+    steps = tuple(Step(op=op, call=_kernel(graph, op)) for op in live)
+    for index in graph.outputs:
+        if graph.tensors[index].data is not None or _root(roots, index) in graph.inputs:
+            raise UnsupportedError(f"{graph.name}: output '{graph.tensors[index].name}' is not computed.")
+    # An output that is larger than the input it replaces makes room for itself while only the input
+    # is alive: sometimes a gain, sometimes a loss, so both are planned.
+    candidates = [_plan(graph, steps, roots, grow=grow) for grow in (False, True)]
+    plan, offsets = min(candidates, key=lambda candidate: candidate[0].arena_bytes)
+    return Program(steps=steps, plan=plan, offsets=offsets)
+
+
+def _kernel(graph: Graph, op: Op) -> KernelCall:
+    kernel = KERNELS.get(op.kind)
+    if kernel is None:
+        known = ", ".join(sorted(KERNELS))
+        raise unsupported(graph, op, "is not in the aot engine", fix=f"It has {known} (and folds RESHAPE).")
+    return kernel(graph, op)
+
+
+def _fold(graph: Graph) -> tuple[dict[int, int], list[Op]]:
+    """Shape arithmetic is done here, RESHAPE becomes a name for the same bytes.
+
+    Returns the tensor that each reshaped tensor aliases, and the operations that are left to do.
+    """
+    known = {t.index: t.data for t in graph.tensors if t.data is not None}
+    roots: dict[int, int] = {}
+    left: list[Op] = []
+    for op in graph.ops:
+        folded = _evaluate(graph, op, known)
+        if folded is not None:
+            known[op.outputs[0]] = folded
+        elif op.kind == "RESHAPE":
+            source, target = op.inputs[0], op.outputs[0]
+            if source is None or graph.tensors[source].nbytes != graph.tensors[target].nbytes:
+                raise unsupported(graph, op, "changes the number of elements")
+            roots[target] = _root(roots, source)
+        else:
+            left.append(op)
+    return roots, left
+
+
+def _evaluate(graph: Graph, op: Op, known: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+    """The value of an operation of shape arithmetic; None for any other."""
+    if op.kind == "SHAPE" and op.inputs[0] is not None:
+        return np.asarray(graph.tensors[op.inputs[0]].shape, np.int32)
+    inputs = [known.get(i) for i in op.inputs if i is not None]
+    if not inputs or any(value is None for value in inputs):
+        return None
+    values = [value for value in inputs if value is not None]
+    if op.kind == "PACK" and isinstance(op.params, PackParams):
+        return np.stack(values, axis=op.params.axis)
+    if op.kind == "STRIDED_SLICE" and isinstance(op.params, StridedSliceParams) and values[0].ndim == 1:
+        return _slice_vector(values[0], values[1:], op.params)
+    return None
+
+
+def _slice_vector(
+    vector: npt.NDArray[Any], bounds: Sequence[npt.NDArray[Any]], params: StridedSliceParams
+) -> npt.NDArray[Any]:
+    begin, end, stride = (int(value.reshape(-1)[0]) for value in bounds)
+    if params.shrink_axis_mask & 1:
+        return np.asarray(vector[begin])
+    return vector[None if params.begin_mask & 1 else begin : None if params.end_mask & 1 else end : stride]
+
+
+@dataclass(slots=True)
+class _Layout:
+    """The buffers while the steps are walked: which tensor lies in whose, how large, how long."""
+
+    owner: dict[int, int]
+    nbytes: dict[int, int]
+    first: dict[int, int]
+    last: dict[int, int]
+
+    def put(self, tensor: Tensor, host: int, *, made: int, read_last: int) -> None:
+        """Lay a tensor that is made at one step and read until another into the buffer of `host`."""
+        self.owner[tensor.index] = host
+        self.nbytes[host] = max(self.nbytes.get(host, 0), tensor.nbytes)
+        self.first.setdefault(host, made)
+        self.last[host] = max(self.last.get(host, made), read_last)
+
+
+def _plan(
+    graph: Graph, steps: Sequence[Step], roots: dict[int, int], *, grow: bool
+) -> tuple[MemoryPlan, dict[int, int]]:
+    """Lifetimes and sharing of every tensor of the arena, then their offsets."""
+    last_use = _last_uses(graph, steps, roots)
+    layout = _Layout(owner={}, nbytes={}, first={}, last={})
+    for tensor in graph.input_tensors():
+        layout.put(tensor, tensor.index, made=-1, read_last=last_use.get(tensor.index, -1))
+    scratch: list[Buffer] = []
+    for number, step in enumerate(steps):
+        if step.call.scratch_bytes:
+            scratch.append(Buffer(nbytes=step.call.scratch_bytes, first=number, last=number, align=8))
+        for index in step.op.outputs:
+            output = graph.tensors[index]
+            ending = [
+                layout.owner[root]
+                for root in (_root(roots, step.op.required_input(i)) for i in step.call.in_place)
+                if root in layout.owner and last_use[root] == number
+            ]
+            hosts = [host for host in ending if grow or output.nbytes <= layout.nbytes[host]]
+            layout.put(
+                output, hosts[0] if hosts else index, made=number, read_last=last_use.get(index, number)
+            )
+    return _place(graph, layout, scratch, roots)
+
+
+def _place(
+    graph: Graph, layout: _Layout, scratch: list[Buffer], roots: dict[int, int]
+) -> tuple[MemoryPlan, dict[int, int]]:
+    """Offsets of all tensors, aliases included."""
+    align: dict[int, int] = {}
+    for index, host in layout.owner.items():
+        align[host] = max(align.get(host, 1), graph.tensors[index].dtype.itemsize)
+    buffers = [
+        Buffer(
+            nbytes=layout.nbytes[host], first=layout.first[host], last=layout.last[host], align=align[host]
+        )
+        for host in layout.nbytes
+    ]
+    plan = plan_memory([*buffers, *scratch])
+    at = dict(zip(layout.nbytes, plan.offsets, strict=False))
+    offsets = {index: at[host] for index, host in layout.owner.items()}
+    offsets.update({index: offsets[root] for index, root in roots.items() if root in offsets})
+    return plan, offsets
+
+
+def _root(roots: dict[int, int], index: int) -> int:
+    """The tensor whose bytes these are."""
+    return roots.get(index, index)
+
+
+def _last_uses(graph: Graph, steps: Sequence[Step], roots: dict[int, int]) -> dict[int, int]:
+    """Step at which each root tensor is read last; a graph output lives to the end."""
+    last: dict[int, int] = {}
+    for number, step in enumerate(steps):
+        for index in step.op.inputs:
+            if index is not None:
+                last[_root(roots, index)] = number
+    for index in graph.outputs:
+        last[_root(roots, index)] = len(steps)
+    return last
