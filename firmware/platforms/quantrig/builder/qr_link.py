@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links twice: once without limits, to know the sizes and the stack, then within the board's memory.
+
+`firmware-unbounded.elf` always links, so that a firmware too large for the board still has sizes;
+`stack.json` and `reserve.ld` follow from it; `firmware.elf` links only when everything fits, stack
+included. A program on this computer has no limits and is linked once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+UNBOUNDED_ARM_BYTES = 0x1000_0000
+UNBOUNDED_AVR_FLASH_BYTES = 0x0070_0000  # data addresses begin at 0x800000
+UNBOUNDED_AVR_RAM_BYTES = 0x0008_0000
+
+
+def program(env: Any) -> Any:
+    """The node of firmware.elf, with everything that it needs."""
+    arch = env["QR_ARCH"]
+    if arch == "native":
+        env.Append(LINKFLAGS=["-Wl,--build-id=none"])
+        return env.BuildProgram()
+    board = env.BoardConfig()
+    base = list(env["LINKFLAGS"]) + fixed_flags(arch)
+    limits = region_flags(
+        arch, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"), ram_origin(board)
+    )
+    reserve = os.path.join("$BUILD_DIR", "reserve.ld")
+    env.Replace(LINKFLAGS=[*base, *limits, *script_flags(arch, board), reserve])
+    elf = env.BuildProgram()
+    loose = env.Clone(LINKFLAGS=[*base, *unbounded_flags(arch, board), *script_flags(arch, board)])
+    unbounded = loose.Program(os.path.join("$BUILD_DIR", "firmware-unbounded"), env["PIOBUILDFILES"])
+    bound = env.Command(
+        [reserve, os.path.join("$BUILD_DIR", "stack.json")],
+        unbounded,
+        env.VerboseAction(_write_bound, "Bounding the stack of $SOURCE"),
+    )
+    env.Depends(elf, bound)
+    for node in (elf, unbounded):
+        env.Depends(node, [os.path.join("$QR_LDSCRIPTS", name) for name in ("avr_stack.ld", "stm32f4.ld")])
+    return elf
+
+
+def fixed_flags(arch: str) -> list[str]:
+    """No start files on ARM: the port has its own, and no system calls: nothing may ask for a heap."""
+    return ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"] if arch == "arm" else []
+
+
+def ram_origin(board: Any) -> str:
+    """Where the linker's RAM begins (AVR: with the offset by which the linker tells data from code)."""
+    return str(board.get("build.ram_origin", "0"))
+
+
+def region_flags(arch: str, flash_bytes: int, ram_bytes: int, origin: str) -> list[str]:
+    """Sizes of the memory regions as symbols, which the linker scripts read."""
+    symbols = {"__qr_ram_bytes": ram_bytes}
+    if arch == "arm":
+        symbols["__qr_flash_bytes"] = flash_bytes
+    else:
+        symbols["__TEXT_REGION_LENGTH__"] = flash_bytes
+        symbols["__DATA_REGION_LENGTH__"] = ram_bytes
+        symbols["__DATA_REGION_ORIGIN__"] = symbols["__qr_ram_origin"] = int(origin, 16)
+    return [f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()]
+
+
+def unbounded_flags(arch: str, board: Any) -> list[str]:
+    """Regions that no model exceeds, and no stack reserve yet."""
+    sizes = (
+        (UNBOUNDED_ARM_BYTES, UNBOUNDED_ARM_BYTES)
+        if arch == "arm"
+        else (UNBOUNDED_AVR_FLASH_BYTES, UNBOUNDED_AVR_RAM_BYTES)
+    )
+    return [*region_flags(arch, *sizes, ram_origin(board)), "-Wl,--defsym=__qr_stack_reserve=0"]
+
+
+def script_flags(arch: str, board: Any) -> list[str]:
+    """Our script for ARM; a check added to the toolchain's own for AVR."""
+    if arch == "arm":
+        return ["-T", os.path.join("$QR_LDSCRIPTS", board.get("build.ldscript"))]
+    return [os.path.join("$QR_LDSCRIPTS", "avr_stack.ld")]
+
+
+def _write_bound(target: Any, source: Any, env: Any) -> int:
+    """SCons action: disassemble the unbounded program, bound its stack, write it for the linker and us."""
+    from stack_bound import StackBoundError, stack_bound
+
+    listing = subprocess.run(
+        [env.subst("$OBJDUMP"), "-d", "--no-show-raw-insn", str(source[0])],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    usage = [path.read_text(encoding="utf-8") for path in _su_files(env) if path.is_file()]
+    try:
+        bound = stack_bound(env["QR_ARCH"], listing, usage)
+    except StackBoundError as error:
+        sys.stderr.write(f"Error: the stack has no bound: {error}\n")
+        return 1
+    reserve, report = (Path(str(node)) for node in target)
+    reserve.write_text(f"__qr_stack_reserve = {bound.reserve_bytes};\n", encoding="utf-8")
+    text = json.dumps(dataclasses.asdict(bound), indent=2, sort_keys=True)
+    report.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+def _su_files(env: Any) -> list[Path]:
+    """The .su file that GCC puts beside each object."""
+    return [Path(str(node)).with_suffix(".su") for node in env.Flatten(env["PIOBUILDFILES"])]

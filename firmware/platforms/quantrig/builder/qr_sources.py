@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which sources make a firmware: src without the other boards' ports, lib/*, and the generated model.
+
+Also used by the environments on upstream platforms, through upstream.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def collect(env: Any) -> None:
+    """Puts every source and include folder of the environment's board on the list of things to build."""
+    port = env.BoardConfig().get("build.port")
+    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*.c>")
+    collect_libraries(env)
+
+
+def collect_libraries(env: Any) -> None:
+    """lib/* and the model; the linker drops what a model does not use."""
+    model = model_dir(env)
+    project = Path(env.subst("$PROJECT_DIR"))
+    libraries = sorted(path for path in (project / "lib").iterdir() if path.is_dir())
+    env.Replace(QR_MODEL_DIR=str(model))
+    env.Append(CPPPATH=[str(model), "$PROJECT_INCLUDE_DIR", "$PROJECT_SRC_DIR", *map(str, libraries)])
+    for library in libraries:
+        env.BuildSources(os.path.join("$BUILD_DIR", library.name), str(library))
+    env.BuildSources(os.path.join("$BUILD_DIR", "model"), str(model), "-<*> +<model.c>")
+
+
+def model_dir(env: Any) -> Path:
+    """The folder of model.c and model_config.h; ends the build with a sentence when there is none."""
+    chosen = os.environ.get("QR_MODEL_DIR", "")
+    if not chosen or not (Path(chosen) / "model.c").is_file():
+        sys.stderr.write(
+            f"Error: QR_MODEL_DIR is {chosen!r}, which holds no model.c. It names the folder that the"
+            " quantrig compiler wrote; `quantrig sweep` sets it, see firmware/README.md.\n"
+        )
+        env.Exit(1)
+    return Path(chosen).resolve()

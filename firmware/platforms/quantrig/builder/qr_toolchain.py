@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiler, flags and macros for a board; what was chosen is written to `toolchain.json`.
+
+Nothing here depends on where the project lies: the same sources give the same loadable bytes in any
+folder, which is what makes the firmware digest worth checking.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PREFIX = {"arm": "arm-none-eabi-", "avr": "avr-", "native": ""}
+
+COMMON = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wdate-time",  # a time stamp would change the digest
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-fno-ident",
+    "-ffp-contract=off",  # a fused multiply-add rounds once and would differ from the reference
+]
+# an `ijmp` through a table would hide an edge of the call graph
+AVR_ONLY = ["-fstack-usage", "-fno-jump-tables"]
+ARM_ONLY = ["-fstack-usage"]
+PATH_MAPS = ["-ffile-prefix-map=$PROJECT_DIR=.", "-ffile-prefix-map=${QR_MODEL_DIR}=model"]
+
+
+def machine_flags(arch: str, mcu: str) -> list[str]:
+    """Flags that select the CPU, for compiling and linking alike."""
+    if arch == "arm":
+        return ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+    return [f"-mmcu={mcu}"] if arch == "avr" else []
+
+
+def flags(arch: str) -> list[str]:
+    """Flags of every C file but those for the CPU and the optimisation."""
+    return COMMON + {"arm": ARM_ONLY + PATH_MAPS, "avr": AVR_ONLY, "native": PATH_MAPS}[arch]
+
+
+def configure(env: Any) -> None:
+    """Sets the tools, flags and macros of the environment's board."""
+    board = env.BoardConfig()
+    arch = board.get("build.arch")
+    prefix = PREFIX[arch]
+    machine = machine_flags(arch, board.get("build.mcu"))
+    env.Replace(
+        AR=f"{prefix}gcc-ar",
+        AS=f"{prefix}as",
+        CC=f"{prefix}gcc",
+        CXX=f"{prefix}g++",
+        LINK=f"{prefix}gcc",
+        OBJCOPY=f"{prefix}objcopy",
+        OBJDUMP=f"{prefix}objdump",
+        RANLIB=f"{prefix}gcc-ranlib",
+        PROGNAME="firmware",
+        PROGSUFFIX=".elf",
+        QR_ARCH=arch,
+    )
+    env.Append(
+        CCFLAGS=[*machine, board.get("build.optimize"), *flags(arch)],
+        CFLAGS=["-std=gnu11"],
+        CPPDEFINES=macros(env, board),
+        LINKFLAGS=[*machine, "-Wl,--gc-sections", "-Wl,-Map,${TARGET.base}.map"],
+        LIBS=["m"],
+    )
+    _write_record(env)
+
+
+def macros(env: Any, board: Any) -> list[tuple[str, object]]:
+    """The macros that firmware/include/config.h and the ports ask for."""
+    found: list[tuple[str, object]] = [
+        ("QR_BOARD", env.StringifyMacro(board.id)),
+        (f"QR_PORT_{board.get('build.port').upper()}", 1),
+        ("QR_CPU_HZ", board.get("build.f_cpu").rstrip("L") + "UL"),
+    ]
+    if board.get("build.baud", 0):
+        found.append(("QR_BAUD", f"{board.get('build.baud')}UL"))
+    if board.get("build.family", ""):
+        found.append((f"QR_STM32{board.get('build.family')}", 1))
+    return found
+
+
+def _write_record(env: Any) -> None:
+    """What compiles this firmware, for the result row."""
+    compiler = env.subst("$CC")
+    shown = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    chosen = [flag for flag in env["CCFLAGS"] + env["CFLAGS"] if "prefix-map" not in flag]
+    record = {"compiler": shown.splitlines()[0], "flags": chosen}
+    path = Path(env.subst("$BUILD_DIR")) / "toolchain.json"
+    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

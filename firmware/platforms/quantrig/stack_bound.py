@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Worst-case stack of a firmware: text of the disassembler and of GCC's .su files in, bytes out.
+
+Frames of our own functions come from `-fstack-usage`; those of library functions, which have no .su
+file, are read off their pushes. Edges come from the linked program, so what the linker threw away does
+not count and what it pulled in does. The bound is the worst path from the start of the program plus one
+interrupt (the ports do not nest them). Recursion, indirect calls and frames of unknown size have no
+bound and are errors: the firmware has none of them.
+
+Pure and stdlib only: PlatformIO's Python runs it inside the build, the tests import it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+
+class StackBoundError(Exception):
+    """The program has no computable stack bound; the message names the function and the reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arch:
+    """What the bound needs to know of an instruction set. Byte counts; patterns match `mnemonic operands`."""
+
+    entry: str  # the function that the start-up code reaches
+    entry_bytes: int  # on the stack when `entry` begins
+    interrupt: re.Pattern[str]  # names of interrupt handlers
+    interrupt_bytes: int  # what the CPU itself stacks for an interrupt
+    return_bytes: int  # what a call itself pushes; GCC counts it in .su where it is not 0
+    align: int
+    call: re.Pattern[str]
+    jump: re.Pattern[str]
+    indirect: re.Pattern[str]
+    ends: re.Pattern[str]  # control never passes to the next instruction
+    skips: re.Pattern[str]  # the next instruction is conditional
+
+
+AVR = Arch(
+    entry="main",
+    entry_bytes=2,
+    interrupt=re.compile(r"__vector_\d+"),
+    interrupt_bytes=2,
+    return_bytes=2,
+    align=1,
+    call=re.compile(r"r?call\b"),
+    jump=re.compile(r"(r?jmp|br\w\w)\b"),
+    indirect=re.compile(r"e?i(jmp|call)\b"),
+    ends=re.compile(r"(reti?|r?jmp|e?ijmp)\b"),
+    skips=re.compile(r"(sbr[cs]|sbi[cs]|cpse)\b"),
+)
+ARM = Arch(
+    entry="Reset_Handler",
+    entry_bytes=0,
+    interrupt=re.compile(r"\w+_IRQHandler"),
+    interrupt_bytes=108,  # 26 words with the FPU's registers, and a word to align them to 8 bytes
+    return_bytes=0,  # a function that calls saves LR in its own frame
+    align=8,
+    call=re.compile(r"blx? (?=[0-9a-f]+ <)"),
+    jump=re.compile(r"(b(eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?(\.[nw])?|cbn?z) "),
+    indirect=re.compile(r"(blx|bx) (?!lr)[a-z]|(mov|ldr(\.w)?) pc,(?! \[sp\])"),
+    ends=re.compile(r"(b(\.[nw])?|bx|udf|ldr(\.w)? pc,) |(pop|ldmia\.w sp!,).*pc"),
+    skips=re.compile(r"it\w{0,3}\b"),
+)
+ARCHES = {"avr": AVR, "arm": ARM}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """The reserve in bytes and how it comes about: `path` is the deepest chain of calls."""
+
+    reserve_bytes: int
+    main_bytes: int
+    interrupt_bytes: int
+    path: tuple[str, ...]
+    interrupt_path: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Function:
+    name: str
+    address: int
+    pushed: int = 0  # estimate from the instructions
+    calls: set[int] = field(default_factory=set)  # addresses of entries
+    jumps: set[int] = field(default_factory=set)
+    indirect: str = ""  # the first such instruction
+    falls_through: bool = False
+
+
+_LABEL = re.compile(r"^([0-9a-f]+) <(\S+)>:$")
+_INSN = re.compile(r"^ *([0-9a-f]+):\t(\S.*)$")
+_TARGET = re.compile(r"(?:; 0x|\b(?<!#))([0-9a-f]+) <\S+>\s*$")
+_PROLOGUE = "__prologue_saves__"  # AVR libgcc's shared pushes: jumps back to who jumped to it
+_CLONE = re.compile(r"\.(?:constprop|isra|part|cold|lto_priv)(?:\.\d+)?")
+
+
+def source_name(symbol: str) -> str:
+    """The name that a function has in C: GCC's suffixes of clones and cold parts taken off."""
+    return _CLONE.sub("", symbol)
+
+
+def parse_su(texts: Iterable[str]) -> dict[str, int]:
+    """`.su` files to name -> frame bytes (the largest where statics share a name)."""
+    frames: dict[str, int] = {}
+    for text in texts:
+        for line in text.splitlines():
+            where, size, kind = line.rsplit("\t", 2)
+            name = source_name(where.rsplit(":", 1)[-1])
+            if kind == "dynamic":
+                raise StackBoundError(f"{name}: its frame has no constant size (alloca or a variable array).")
+            frames[name] = max(int(size), frames.get(name, 0))
+    return frames
+
+
+def _pushed_by(insn: str, arch: Arch) -> int:
+    """Bytes that one instruction takes from the stack (0 for most)."""
+    if arch is AVR:
+        if insn.startswith("push") or re.match(r"sbiw r28, ", insn):
+            return int(insn.rsplit(" ", 1)[1], 16) if insn.startswith("sbiw") else 1
+        return 0
+    if found := re.match(r"(?:v?push|v?stmdb(?:\.w)? sp!,) *\{(.*)\}", insn):
+        return sum(_register_bytes(part.strip()) for part in found[1].split(","))
+    if found := re.match(r"sub(?:w|\.w)? sp, (?:sp, )?#(\d+)|v?str.*\[sp, #-(\d+)\]!", insn):
+        return int(found[1] or found[2])
+    if re.match(r"sub\S* sp,", insn):
+        raise StackBoundError(f"a library function moves the stack pointer by a register: {insn}")
+    return 0
+
+
+def _register_bytes(text: str) -> int:
+    """Bytes of `r4`, `r4-r7`, `d8-d9` or `s0` in a register list."""
+    first, _, last = text.partition("-")
+    width = 8 if first.startswith("d") else 4
+    return width * (int(last[1:]) - int(first[1:]) + 1 if last else 1)
+
+
+def _instructions(disassembly: str) -> Iterator[tuple[str, int, str]]:
+    """(label or "", address, normalised instruction or "") for each line that matters."""
+    for line in disassembly.splitlines():
+        if label := _LABEL.match(line):
+            yield label[2], int(label[1], 16), ""
+        elif insn := _INSN.match(line):
+            yield "", int(insn[1], 16), re.sub(r"\s+", " ", insn[2]).strip()
+
+
+def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
+    """`objdump -d --no-show-raw-insn` to functions by entry address, edges still unresolved."""
+    functions: dict[int, _Function] = {}
+    current = _Function(name="", address=-1)
+    last = before = ""
+    for label, address, insn in _instructions(text):
+        if label:
+            current.falls_through = not arch.ends.match(last) or bool(arch.skips.match(before))
+            current = functions[address] = _Function(name=label, address=address)
+            last = before = ""
+            continue
+        target = _TARGET.search(insn)
+        if arch.indirect.match(insn):
+            current.indirect = current.indirect or insn
+        elif arch.call.match(insn) and target:
+            _add_call(current, address, int(target[1], 16), arch)
+        elif arch.jump.match(insn) and target:
+            current.jumps.add(int(target[1], 16))
+        current.pushed += _pushed_by(insn.split(";")[0].strip(), arch)
+        if not insn.startswith((".", "nop")):  # literals and padding stand behind the end
+            before, last = last, insn
+    return functions
+
+
+def _add_call(function: _Function, address: int, target: int, arch: Arch) -> None:
+    """A call of the next instruction is how AVR code takes two bytes of stack; all others are edges."""
+    if arch is AVR and 0 < target - address <= 4:
+        function.pushed += arch.return_bytes
+    else:
+        function.calls.add(target)
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str
+    frame: int
+    compiled: bool  # by us, with a .su line: its frame is gone when it jumps to another function
+    calls: set[str] = field(default_factory=set)
+    jumps: set[str] = field(default_factory=set)
+    indirect: str = ""
+
+
+def _graph(functions: dict[int, _Function], frames: dict[str, int], arch: Arch) -> dict[str, _Node]:
+    """Nodes by name; cold parts are merged into their function, targets mapped to enclosing functions."""
+    entries = sorted(functions)
+    owner = _Owner(entries, functions)
+    nodes: dict[str, _Node] = {}
+    for index, address in enumerate(entries):
+        function = functions[address]
+        name = _node_name(function.name)
+        compiled = source_name(name) in frames
+        node = nodes.setdefault(name, _Node(name=name, frame=0, compiled=compiled))
+        if compiled:
+            node.frame = frames[source_name(name)] - arch.return_bytes
+        else:
+            node.frame += function.pushed
+        if function.name != _PROLOGUE:
+            node.indirect = node.indirect or function.indirect
+        for target in function.calls:
+            callee = owner.of(target)
+            node.calls.add(callee)
+        for target in function.jumps:
+            if (callee := owner.of(target)) == _PROLOGUE:
+                node.frame += functions[owner.entry(target)].pushed
+            else:
+                node.jumps.add(callee)
+        if function.falls_through and not compiled and index + 1 < len(entries):
+            node.jumps.add(_node_name(functions[entries[index + 1]].name))
+        node.jumps.discard(name)
+    return nodes
+
+
+def _node_name(symbol: str) -> str:
+    return re.sub(r"\.cold(\.\d+)?$", "", symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Finds the function that holds an address."""
+
+    entries: Sequence[int]
+    functions: dict[int, _Function]
+
+    def entry(self, address: int) -> int:
+        index = bisect_right(self.entries, address) - 1
+        if index < 0:
+            raise StackBoundError(f"a call goes to {address:#x}, where no function is.")
+        return self.entries[index]
+
+    def of(self, address: int) -> str:
+        return _node_name(self.functions[self.entry(address)].name)
+
+
+@dataclass(slots=True)
+class _Components:
+    """Strongly connected components, callees first (Tarjan's algorithm without recursion)."""
+
+    nodes: dict[str, _Node]
+    found: list[list[str]] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+    low: dict[str, int] = field(default_factory=dict)
+    stack: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+
+    def visit(self, root: str) -> None:
+        """Adds the components reachable from `root` that are not in `found` yet."""
+        work = [] if root in self.index else [(root, self._open(root))]
+        while work:
+            name, targets = work[-1]
+            target = next(targets, None)
+            if target is None:
+                work.pop()
+                self._close(name, work[-1][0] if work else name)
+            elif target not in self.index:
+                work.append((target, self._open(target)))
+            elif target not in self.done:
+                self.low[name] = min(self.low[name], self.index[target])
+
+    def _open(self, name: str) -> Iterator[str]:
+        self.index[name] = self.low[name] = len(self.index)
+        self.stack.append(name)
+        return iter(sorted(self.nodes[name].calls | self.nodes[name].jumps))
+
+    def _close(self, name: str, caller: str) -> None:
+        self.low[caller] = min(self.low[caller], self.low[name])
+        if self.low[name] == self.index[name]:
+            cut = self.stack.index(name)
+            self.found.append(self.stack[cut:])
+            self.done.update(self.stack[cut:])
+            del self.stack[cut:]
+
+
+def _depths(
+    nodes: dict[str, _Node], roots: Sequence[str], arch: Arch
+) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+    """Worst bytes and the chain that needs them, per function, itself included."""
+    depth: dict[str, int] = {}
+    path: dict[str, tuple[str, ...]] = {}
+    components = _Components(nodes=nodes)
+    for root in roots:
+        components.visit(root)
+    for component in components.found:
+        members = set(component)
+        local_calls = sum(_refuse(nodes[name], members, nodes) for name in component)
+        # circles are labels and local subroutines of library assembly: their frames count once, together
+        frame = sum(nodes[name].frame for name in component) + local_calls * arch.return_bytes
+        best, chain = frame, tuple(component)
+        for name in component:
+            node = nodes[name]
+            for callee in sorted(node.calls - members):
+                candidate = frame + arch.return_bytes + depth[callee]
+                if candidate > best:
+                    best, chain = candidate, (name, *path[callee])
+            for callee in sorted(node.jumps - members):
+                candidate = depth[callee] + (0 if node.compiled and len(members) == 1 else frame)
+                if candidate > best:
+                    best, chain = candidate, (name, *path[callee])
+        for name in component:
+            depth[name], path[name] = best, chain
+    return depth, path
+
+
+def _refuse(node: _Node, members: set[str], nodes: dict[str, _Node]) -> int:
+    """How many calls stay inside a circle of library functions; ours must have none, nor jumps by table."""
+    if node.indirect:
+        raise StackBoundError(f"{node.name}: an indirect call or jump hides where it goes: {node.indirect}")
+    again = sorted(node.calls & members)
+    if again and any(nodes[name].compiled for name in (node.name, *again)):
+        raise StackBoundError(f"{node.name}: recursion through {' and '.join(again)}.")
+    return len(again)
+
+
+def stack_bound(arch_name: str, disassembly: str, su_texts: Iterable[str]) -> Bound:
+    """Bytes of stack that the program can need at most; `StackBoundError` when that has no bound."""
+    arch = ARCHES[arch_name]
+    nodes = _graph(parse_disassembly(disassembly, arch), parse_su(su_texts), arch)
+    if arch.entry not in nodes:
+        raise StackBoundError(f"the program has no function {arch.entry}.")
+    interrupts = sorted(name for name in nodes if arch.interrupt.fullmatch(name))
+    depth, path = _depths(nodes, [arch.entry, *interrupts], arch)
+    worst = max(interrupts, key=lambda name: depth[name], default="")
+    interrupt_bytes = arch.interrupt_bytes + depth[worst] if worst else 0
+    main_bytes = arch.entry_bytes + depth[arch.entry]
+    total = main_bytes + interrupt_bytes
+    return Bound(
+        reserve_bytes=-(-total // arch.align) * arch.align,
+        main_bytes=main_bytes,
+        interrupt_bytes=interrupt_bytes,
+        path=path[arch.entry],
+        interrupt_path=path[worst] if worst else (),
+    )
