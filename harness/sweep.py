@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to run: the specification of a sweep, and the cases that it expands to.
+
+Everything that a user can write (YAML, options, a stored run) becomes a `SweepSpec` here; behind it
+nobody checks names again. `expand` joins the spec with what this installation knows (`Known`), so that
+this module depends on no board, workload or recipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from harness.errors import ConfigError
+
+DEFAULT_WORKLOADS: Final = ("digits", "gesture", "sine")
+DEFAULT_VARIANTS: Final = ("float32", "ptq-int8", "qat-int8")
+DEFAULT_ENGINES: Final = ("aot",)
+HARDWARE: Final = "hardware"
+
+# Letters and digits with single separators inside: such names can hold neither a glob, nor a path, nor
+# the "__" that joins them in file names, so that two cases never share a file.
+_NAME: Final = r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
+_OPTION: Final = rf"{_NAME}={_NAME}"
+_VARIANT: Final = rf"{_NAME}(?:\+{_OPTION})*"
+_CASE: Final = re.compile(rf"({_NAME})/({_VARIANT})/({_NAME})@({_NAME}):({_NAME})")
+_CASE_FORM: Final = "A case is workload/variant/engine@board:target."
+_LANE: Final = re.compile(rf"({_NAME}):({_NAME})")
+# A file name may have 255 bytes; log and lock suffixes need some of them.
+_MAX_ID_CHARS: Final = 200
+_MAX_FILE_BYTES: Final = 1_000_000
+
+
+def safe_name(text: str) -> str:
+    """`text` as a legal name (for a user's model): other characters become single hyphens."""
+    parts = re.findall(r"[A-Za-z0-9]+", text)
+    return "-".join(parts)[:64].rstrip("-") or "unnamed"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The sentence that helps somebody who wrote `name`: a close name, or all there are."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Known: {', '.join(choices)}." if choices else "There are none."
+
+
+def canonical_variant(text: str) -> str:
+    """A variant with its options sorted by key, so that one variant has one spelling.
+
+    Raises:
+        ConfigError: not `name` or `name+key=value+...`, or a key twice.
+    """
+    if not re.fullmatch(_VARIANT, text):
+        raise ConfigError(f"{text!r} is not a variant.", fix="Write it as ptq-int8 or ptq-int8+calib=50.")
+    name, *options = text.split("+")
+    keys = [option.split("=")[0] for option in options]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(f"Variant {text!r} gives option {key!r} twice.", fix="Keep one of them.")
+    return "+".join([name, *sorted(options)])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """Where a firmware runs: a board, and the target that stands for it. Written `uno:simavr`."""
+
+    board: str
+    target: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.board}:{self.target}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = _LANE.fullmatch(text)
+        if match is None:
+            raise ConfigError(f"{text!r} is not a lane.", fix="Write board:target, as uno:simavr.")
+        return cls(board=match[1], target=match[2])
+
+
+DEFAULT_LANES: Final = (
+    Lane(board="native", target="native"),
+    Lane(board="uno", target="simavr"),
+    Lane(board="stm32f4", target="qemu"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One firmware to build and measure. `id` selects it, heads its log and joins its files."""
+
+    workload: str
+    variant: str
+    """With its options, sorted by key: `ptq-int8+calib=50`."""
+    engine: str
+    board: str
+    target: str
+
+    def __post_init__(self) -> None:
+        if not _CASE.fullmatch(self.id):
+            raise ConfigError(f"{self.id!r} is not a case.", fix=_CASE_FORM)
+        if canonical_variant(self.variant) != self.variant:
+            raise ConfigError(f"The options of {self.variant!r} are not sorted.", fix="Sort them by key.")
+        if len(self.id) > _MAX_ID_CHARS:
+            raise ConfigError(
+                f"Case {self.id[:40]}... has {len(self.id)} characters.",
+                cause=f"It names files, which end at {_MAX_ID_CHARS}.",
+                fix="Shorten the model's file name or the variant's options.",
+            )
+
+    @property
+    def id(self) -> str:
+        return f"{self.workload}/{self.variant}/{self.engine}@{self.board}:{self.target}"
+
+    @property
+    def slug(self) -> str:
+        """`id` as a file name; different cases have different slugs."""
+        return re.sub(r"[/@:]", "__", self.id)
+
+    @property
+    def lane(self) -> Lane:
+        return Lane(board=self.board, target=self.target)
+
+    @property
+    def variant_name(self) -> str:
+        return self.variant.split("+")[0]
+
+    @property
+    def options_text(self) -> str:
+        """The column `options`: `calib=50+seed=1`, or empty."""
+        return self.variant.partition("+")[2]
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        return dict(option.split("=") for option in self.options_text.split("+") if option)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = _CASE.fullmatch(text)
+        if match is None:
+            raise ConfigError(f"{text!r} is not a case.", fix=_CASE_FORM)
+        workload, variant, engine, board, target = match.groups()
+        return cls(
+            workload=workload, variant=canonical_variant(variant), engine=engine, board=board, target=target
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What this installation offers. `boards` maps a board's name to its targets, `hardware` included."""
+
+    workloads: tuple[str, ...]
+    variants: tuple[str, ...]
+    engines: tuple[str, ...]
+    boards: Mapping[str, tuple[str, ...]]
+    user_workload: str | None = None
+    """Name of the workload that the spec's `model` becomes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepSpec:
+    """A sweep as its user described it. Empty `boards`, `targets` and `lanes` mean the default lanes.
+
+    Raises:
+        ConfigError: an illegal name, an entry twice, or fields that contradict each other.
+    """
+
+    workloads: tuple[str, ...] = DEFAULT_WORKLOADS
+    variants: tuple[str, ...] = DEFAULT_VARIANTS
+    engines: tuple[str, ...] = DEFAULT_ENGINES
+    boards: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    select: tuple[str, ...] = ()
+    """Globs over case ids; a case that matches any of them is in. None: all are in."""
+    samples: int | None = None
+    """At most so many samples of each test set; None: the whole of it."""
+    jobs: int | None = None
+    """Cases at a time; None: as many as the machine has cores."""
+    model: Path | None = None
+    """The user's own .keras or .tflite, absolute."""
+    data: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variants", tuple(canonical_variant(text) for text in self.variants))
+        for key in _LISTS:
+            _check_list(key, getattr(self, key))
+        for key in ("samples", "jobs"):
+            number = getattr(self, key)
+            if number is not None and (type(number) is not int or number < 1):
+                raise ConfigError(f"{key}: {number!r} is not a positive number.", fix=f"Write {key}: 20.")
+        if self.lanes and (self.boards or self.targets):
+            raise ConfigError("lanes, and also boards or targets.", fix="Give lanes alone, or those two.")
+        if self.data is not None and self.model is None:
+            raise ConfigError("data without a model.", fix="Name the model that the data belong to.")
+        if not self.workloads and self.model is None:
+            raise ConfigError("workloads: the list is empty.", fix="Name at least one, or give a model.")
+
+    @classmethod
+    def from_options(cls, base: SweepSpec | None = None, **given: Any) -> SweepSpec:
+        """The spec of a command line: what is given replaces what `base` (the YAML file) says.
+
+        `given` has the fields' names; None and empty sequences count as not given. `lanes` are texts.
+        A board or target replaces the base's lanes; a model alone replaces the default workloads.
+        """
+        values = {key: _parsed(key, value) for key, value in given.items() if value not in (None, (), [])}
+        start = base or cls()
+        if "model" in values and "workloads" not in values and start.workloads == DEFAULT_WORKLOADS:
+            values["workloads"] = ()
+        if base is not None and ("boards" in values or "targets" in values):
+            values.setdefault("lanes", ())
+        elif base is not None and "lanes" in values:
+            values |= {"boards": (), "targets": ()}
+        return replace(start, **values)
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> SweepSpec:
+        """Read a spec file. Paths in it are relative to its folder.
+
+        Raises:
+            ConfigError: not readable, not YAML, or not a spec; with file and line.
+        """
+        given: dict[str, Any] = {}
+        for key, line, value in _read_yaml(path):
+            with _located(f"{path}:{line}: "):
+                if key in given:
+                    raise ConfigError(f"{key!r} is there twice.", fix="Keep one of them.")
+                if value in (None, []):
+                    raise ConfigError(f"{key} is empty.", fix="Write a value, or leave the key out.")
+                _check_type(key, value)
+                given[key] = str(path.parent / Path(value).expanduser()) if key in _PATHS else value
+                if key != "data":
+                    cls.from_options(**{key: given[key]})
+        with _located(f"{path}: "):
+            return cls.from_options(**given)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The spec as JSON values, for run.json; `from_plain` gives it back."""
+        plain: dict[str, Any] = {}
+        for key in _KEYS:
+            value = getattr(self, key)
+            if isinstance(value, tuple):
+                value = [item.id if isinstance(item, Lane) else item for item in value]
+            plain[key] = str(value) if isinstance(value, Path) else value
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> SweepSpec:
+        """The spec that `to_plain` made.
+
+        Raises:
+            ConfigError: a key is missing, unknown, or of the wrong type.
+        """
+        with _located("The stored sweep: "):
+            for key in plain:
+                _check_key(key)
+            missing = [key for key in _KEYS if key not in plain]
+            if missing:
+                raise ConfigError(f"{missing[0]!r} is missing.", fix="Start a new run instead of resuming.")
+            for key, value in plain.items():
+                if value is not None or key in _LISTS:
+                    _check_type(key, value)
+            return cls(**{key: _parsed(key, value) for key, value in plain.items() if value is not None})
+
+
+_KEYS: Final = tuple(field.name for field in fields(SweepSpec))
+_LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes", "select")
+_PATHS: Final = ("model", "data")
+
+
+@contextlib.contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Put the place in front of a ConfigError that does not know it."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(where + error.what, cause=error.cause, fix=error.fix) from error
+
+
+def _check_key(key: str) -> None:
+    if key not in _KEYS:
+        raise ConfigError(f"Unknown key {key!r}.", fix=nearest(key, _KEYS))
+
+
+def _check_type(key: str, value: object) -> None:
+    """`value` is what YAML or JSON made of it; its repr may be huge, so that only types are shown."""
+    found = type(value).__name__
+    if key in _LISTS:
+        if not isinstance(value, list):
+            raise ConfigError(f"{key} must be a list, not {found}.", fix=f"Write {key}: [...].")
+        for item in value:
+            if not isinstance(item, str):
+                found = type(item).__name__
+                raise ConfigError(f"{key} must hold names, not {found}.", fix="Put the name in quotes.")
+    elif key in _PATHS and not isinstance(value, str):
+        raise ConfigError(f"{key} must be a path, not {found}.", fix="Put the path in quotes.")
+    elif key in ("samples", "jobs") and type(value) is not int:
+        raise ConfigError(f"{key} must be a whole number, not {found}.", fix=f"Write {key}: 20.")
+
+
+def _parsed(key: str, value: Any) -> Any:
+    """A field of `SweepSpec` from a value of the right type."""
+    _check_key(key)
+    if key == "lanes":
+        return tuple(lane if isinstance(lane, Lane) else Lane.parse(lane) for lane in value)
+    if key in _PATHS:
+        return Path(value).expanduser().absolute()
+    return tuple(value) if key in _LISTS else value
+
+
+def _check_list(key: str, values: tuple[Any, ...]) -> None:
+    if key in ("variants", "engines") and not values:
+        raise ConfigError(f"{key}: the list is empty.", fix="Name at least one, or leave the key out.")
+    for value in values:
+        if values.count(value) > 1:
+            shown = value.id if isinstance(value, Lane) else value
+            raise ConfigError(f"{key}: {shown!r} is there twice.", fix="Keep one of them.")
+        if key == "select" and not value:
+            raise ConfigError("select: an empty glob selects nothing.", fix="Remove it.")
+        if key in ("workloads", "engines", "boards", "targets") and not re.fullmatch(_NAME, value):
+            raise ConfigError(
+                f"{key}: {value!r} is not a name.", fix="Use letters, digits, single . _ and -."
+            )
+
+
+def _read_yaml(path: Path) -> list[tuple[str, int, Any]]:
+    """Key, line (from 1) and value of each entry of a spec file, as YAML reads them."""
+    import yaml
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+        if len(data) > _MAX_FILE_BYTES:
+            raise ConfigError(f"{path} is larger than {_MAX_FILE_BYTES} bytes.", fix="Name a sweep spec.")
+        loader = yaml.SafeLoader(data.decode("utf-8-sig"))
+        root = loader.get_single_node()
+        if root is None:
+            raise ConfigError(f"{path} is empty.", fix="Write at least `workloads: [digits]`.")
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigError(f"{path}:1: not a mapping.", fix="Write keys: `workloads: [digits]`.")
+        entries: list[tuple[str, int, Any]] = []
+        for key_node, value_node in root.value:
+            line = key_node.start_mark.line + 1
+            with _located(f"{path}:{line}: "):
+                _check_key(key_node.value if isinstance(key_node, yaml.ScalarNode) else "")
+            entries.append((key_node.value, line, loader.construct_object(value_node, deep=True)))
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}.", fix="Name a spec file.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text.", fix="Name a sweep spec in YAML.") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}.", fix="Correct that line.") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}.", fix="Correct it.") from error
+    return entries
+
+
+def expand(spec: SweepSpec, known: Known) -> tuple[Case, ...]:
+    """All cases of the spec: by workload, then variant, engine and lane, in the order they were named.
+
+    Raises:
+        ConfigError: a name that `known` lacks, boards and targets that do not go together, a glob that
+            selects nothing.
+    """
+    workloads = spec.workloads
+    if spec.model is not None and known.user_workload is not None:
+        workloads = (*workloads, known.user_workload)
+    offered = {*known.workloads, *([known.user_workload] if known.user_workload else [])}
+    _all_known("workload", workloads, offered)
+    _all_known("variant", (text.split("+")[0] for text in spec.variants), known.variants)
+    _all_known("engine", spec.engines, known.engines)
+    cases = tuple(
+        Case(workload=workload, variant=variant, engine=engine, board=lane.board, target=lane.target)
+        for workload in workloads
+        for variant in spec.variants
+        for engine in spec.engines
+        for lane in _lanes(spec, known)
+    )
+    return select(cases, spec.select)
+
+
+def select(cases: Sequence[Case], globs: Sequence[str]) -> tuple[Case, ...]:
+    """The cases whose id matches any of the globs, in their order; all of them without globs.
+
+    Raises:
+        ConfigError: a glob that matches no case; it lists ids that come near.
+    """
+    ids = [case.id for case in cases]
+    chosen: set[str] = set()
+    for glob in globs:
+        matched = [name for name in ids if fnmatch.fnmatchcase(name, glob)]
+        if not matched:
+            close = difflib.get_close_matches(glob, ids, n=3, cutoff=0.3) or ids[:3]
+            raise ConfigError(
+                f"--select {glob!r} matches none of the {len(ids)} cases.",
+                fix=f"Near it: {', '.join(close)}. '*' stands for any characters.",
+            )
+        chosen.update(matched)
+    return tuple(case for case in cases if not globs or case.id in chosen)
+
+
+def _all_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    choices = set(known)
+    for name in names:
+        if name not in choices:
+            raise ConfigError(f"Unknown {what} {name!r}.", fix=nearest(name, choices))
+
+
+def _lanes(spec: SweepSpec, known: Known) -> tuple[Lane, ...]:
+    targets_of = known.boards
+    _all_known("board", (*spec.boards, *(lane.board for lane in spec.lanes)), targets_of)
+    all_targets = {target for targets in targets_of.values() for target in targets}
+    _all_known("target", (*spec.targets, *(lane.target for lane in spec.lanes)), all_targets)
+    for lane in spec.lanes:
+        if lane.target not in targets_of[lane.board]:
+            what = f"Board {lane.board!r} does not run on target {lane.target!r}."
+            raise ConfigError(what, fix=f"It has: {', '.join(targets_of[lane.board])}.")
+    if spec.lanes:
+        return spec.lanes
+    default = tuple(lane for lane in DEFAULT_LANES if lane.target in targets_of.get(lane.board, ()))
+    if not (spec.boards or spec.targets):
+        return default
+    lanes = tuple(
+        Lane(board=board, target=target)
+        for board in spec.boards or dict.fromkeys(lane.board for lane in default)
+        for target in spec.targets or (name for name in targets_of[board] if name != HARDWARE)
+        if target in targets_of[board]
+    )
+    for board in spec.boards:
+        if all(lane.board != board for lane in lanes):
+            asked = f"runs on none of: {', '.join(spec.targets)}" if spec.targets else "has no emulator"
+            has = ", ".join(targets_of[board]) or "nothing"
+            raise ConfigError(f"Board {board!r} {asked}.", fix=f"It runs on {has}: choose with --target.")
+    for target in spec.targets:
+        if all(lane.target != target for lane in lanes):
+            able = ", ".join(board for board, targets in targets_of.items() if target in targets)
+            among = "boards named" if spec.boards else "default boards"
+            raise ConfigError(f"None of the {among} runs on {target!r}.", fix=f"Choose with --board: {able}.")
+    return lanes
