@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ModelError
-from .graph import read_tflite
+from harness.errors import ModelError
+from harness.graph import read_tflite
 
 #: Room for the interpreter's tensors and its own tables; host memory is no concern.
 _TFLM_ARENA_BYTES: Final = 16 << 20

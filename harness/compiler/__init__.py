@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import UnsupportedError
-from ..graph import DType, Graph
-from .emit import MODEL_ABI, generate_config, generate_source
-from .lower import Program, lower
-from .plan import Buffer, MemoryPlan, plan_memory
+from harness.compiler.emit import MODEL_ABI, generate_config, generate_source
+from harness.compiler.lower import Program, lower
+from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
+from harness.errors import UnsupportedError
+from harness.graph import DType, Graph
 
 __all__ = [
     "MODEL_ABI",

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ..graph import DType, Graph, Tensor, op_macs
-from .kernel_call import Constant, Operand, TensorArgument
-from .lower import Program, Step
+from harness.compiler.kernel_call import Constant, Operand, TensorArgument
+from harness.compiler.lower import Program, Step
+from harness.graph import DType, Graph, Tensor, op_macs
 
 #: Must equal QR_MODEL_ABI in firmware/include/model.h.
 MODEL_ABI: Final = 1

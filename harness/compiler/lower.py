@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UnsupportedError
-from ..graph import Graph, Op, PackParams, StridedSliceParams, Tensor
-from .kernel_call import KernelCall
-from .kernels import KERNELS
-from .kernels.common import unsupported
-from .plan import Buffer, MemoryPlan, plan_memory
+from harness.compiler.kernel_call import KernelCall
+from harness.compiler.kernels import KERNELS
+from harness.compiler.kernels.common import unsupported
+from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
+from harness.errors import UnsupportedError
+from harness.graph import Graph, Op, PackParams, StridedSliceParams, Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A .tflite file as a graph of frozen values, and what can be counted on it."""
 
-from .analysis import count_macs, count_params, op_macs
-from .nodes import (
+from harness.graph.analysis import count_macs, count_params, op_macs
+from harness.graph.nodes import (
     Activation,
     ActivationParams,
     DType,
@@ -18,7 +18,8 @@ from .nodes import (
     Tensor,
     WindowParams,
 )
-from .tflite_reader import read_tflite
+from harness.graph.tflite_reader import read_tflite
+from harness.graph.values import to_real, to_stored
 
 __all__ = [
     "Activation",
@@ -39,4 +40,6 @@ __all__ = [
     "count_params",
     "op_macs",
     "read_tflite",
+    "to_real",
+    "to_stored",
 ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .nodes import Graph, Op
+from harness.graph.nodes import Graph, Op
 
 #: Operations whose multiply-accumulates are one per weight use.
 _MAC_KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

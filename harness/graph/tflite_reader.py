@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from ..errors import ModelError, UnsupportedError
-from .nodes import (
+from harness.errors import ModelError, UnsupportedError
+from harness.graph.nodes import (
     Activation,
     ActivationParams,
     DType,

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...graph import Graph, Op
-from ..kernel_call import KernelCall
-from .dense import fully_connected
-from .elementwise import add, dequantize, quantize, relu, relu6
-from .reduce import mean, pad, softmax
-from .window import average_pool_2d, conv_2d, depthwise_conv_2d, max_pool_2d
+from harness.compiler.kernel_call import KernelCall
+from harness.compiler.kernels.dense import fully_connected
+from harness.compiler.kernels.elementwise import add, dequantize, quantize, relu, relu6
+from harness.compiler.kernels.reduce import mean, pad, softmax
+from harness.compiler.kernels.window import average_pool_2d, conv_2d, depthwise_conv_2d, max_pool_2d
+from harness.graph import Graph, Op
 
 KERNELS: Final[dict[str, Callable[[Graph, Op], KernelCall]]] = {
     "ADD": add,

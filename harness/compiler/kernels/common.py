@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UnsupportedError
-from ...graph import Activation, DType, Graph, Op, Quantization, Tensor
-from ..fixed_point import INT8_MAX, INT8_MIN, quantize_multiplier, quantize_value
-from ..kernel_call import Constant, float_literal, int32_literal, structure, structure_array
+from harness.compiler.fixed_point import INT8_MAX, INT8_MIN, quantize_multiplier, quantize_value
+from harness.compiler.kernel_call import Constant, float_literal, int32_literal, structure, structure_array
+from harness.errors import UnsupportedError
+from harness.graph import Activation, DType, Graph, Op, Quantization, Tensor
 
 P = TypeVar("P")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...graph import ActivationParams, DType, Graph, Op
-from ..kernel_call import KernelCall, destination, float_array, int8_array, source
-from .common import (
+from harness.compiler.kernel_call import KernelCall, destination, float_array, int8_array, source
+from harness.compiler.kernels.common import (
     activation_in,
     check_dims,
     element_type,
@@ -22,6 +21,7 @@ from .common import (
     weight_scales,
     weights_and_bias,
 )
+from harness.graph import ActivationParams, DType, Graph, Op
 
 
 def fully_connected(graph: Graph, op: Op) -> KernelCall:

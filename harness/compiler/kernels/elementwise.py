@@ -7,9 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...graph import Activation, ActivationParams, DType, Graph, Op, Tensor
-from ..fixed_point import INT8_MAX, INT8_MIN, clamp_int8, quantize_multiplier, quantize_value, scale
-from ..kernel_call import (
+from harness.compiler.fixed_point import (
+    INT8_MAX,
+    INT8_MIN,
+    clamp_int8,
+    quantize_multiplier,
+    quantize_value,
+    scale,
+)
+from harness.compiler.kernel_call import (
     KernelCall,
     Operand,
     destination,
@@ -18,7 +24,7 @@ from ..kernel_call import (
     source,
     structure,
 )
-from .common import (
+from harness.compiler.kernels.common import (
     activation_in,
     check_dims,
     element_type,
@@ -29,6 +35,7 @@ from .common import (
     tensor_out,
     unsupported,
 )
+from harness.graph import Activation, ActivationParams, DType, Graph, Op, Tensor
 
 #: Head room of the scaled operands of an int8 ADD, as in nn's add_int8.c.
 _ADD_SHIFT = 20

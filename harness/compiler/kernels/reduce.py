@@ -7,10 +7,16 @@ import math
 
 import numpy as np
 
-from ...graph import DType, Graph, Op, SoftmaxParams
-from ..fixed_point import quantize_multiplier, softmax_exponentials
-from ..kernel_call import KernelCall, destination, float_literal, int32_array, source, structure
-from .common import (
+from harness.compiler.fixed_point import quantize_multiplier, softmax_exponentials
+from harness.compiler.kernel_call import (
+    KernelCall,
+    destination,
+    float_literal,
+    int32_array,
+    source,
+    structure,
+)
+from harness.compiler.kernels.common import (
     activation_in,
     check_dims,
     constant_in,
@@ -21,6 +27,7 @@ from .common import (
     tensor_out,
     unsupported,
 )
+from harness.graph import DType, Graph, Op, SoftmaxParams
 
 #: Above this the reference's last shift would pass 31 bits (nn.h, nn_softmax_int8).
 _SOFTMAX_MAX_DEPTH = 511

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import DType, Graph, Op, Padding, WindowParams
-from ..kernel_call import Constant, KernelCall, destination, float_array, int8_array, source, structure
-from .common import (
+from harness.compiler.kernel_call import (
+    Constant,
+    KernelCall,
+    destination,
+    float_array,
+    int8_array,
+    source,
+    structure,
+)
+from harness.compiler.kernels.common import (
     activation_in,
     check_dims,
     element_type,
@@ -27,6 +34,7 @@ from .common import (
     weight_scales,
     weights_and_bias,
 )
+from harness.graph import DType, Graph, Op, Padding, WindowParams
 
 
 @dataclass(frozen=True, slots=True)
