@@ -105,6 +105,8 @@ void qr_link_send(struct qr_link *link, uint8_t type, uint16_t sequence, uint16_
     qr_put_u16(link->frame + 1, sequence);
     qr_put_u16(link->frame + 3, body_bytes);
     qr_put_u32(link->frame + bytes, qr_crc32(link->frame, bytes));
+    /* whatever the host collected before, or an announcement that lost its delimiter, ends here */
+    qr_port_putc(0);
     send_cobs(link->frame, bytes + QR_CRC_BYTES);
     qr_port_putc(0);
 }

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host end of the serial link (docs/PROTOCOL.md).
+
+`frames`, `messages` and `protocol` do no I/O and know no time; `session` drives them over a `transport`,
+which alone touches pipes and serial ports; `pacing` holds its time-outs and frame sizes, `blame` its errors.
+"""
+
+from __future__ import annotations
+
+from harness.link.messages import Hello, Status, TensorInfo
+from harness.link.pacing import Timing
+from harness.link.session import InferReply, Session
+from harness.link.transport import PipeTransport, SerialTransport, Transport
+
+__all__ = [
+    "Hello",
+    "InferReply",
+    "PipeTransport",
+    "SerialTransport",
+    "Session",
+    "Status",
+    "TensorInfo",
+    "Timing",
+    "Transport",
+]

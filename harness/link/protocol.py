@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's end of the conversation, without I/O and without time.
+
+`Link.send(request)` gives the bytes to write, `receive_data` takes what was read, `next_event` says
+what it meant. One request is under way at a time. What is believed is narrow: a reply whose CRC, length
+and sequence number are right and whose type answers the request. Any other intact frame belongs to an
+earlier request, or an earlier host session, and is counted and dropped.
+
+    state     event            next state
+    NEW       HelloRequest     GREETING
+    GREETING  HelloPage        READY       if it echoes the nonce, else dropped
+    GREETING  ErrorReply       BROKEN
+    READY     any request      WAITING
+    WAITING   its reply        READY
+    WAITING   Running          RUNNING     only after InferRequest
+    WAITING   ErrorReply       BROKEN
+    WAITING   abandon()        READY       not after InferRequest
+    RUNNING   InferDone        READY
+    any       fail()           BROKEN      for good
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from harness.errors import LocalProtocolError, RemoteProtocolError
+from harness.link.frames import DELIMITER, Damaged, Deframer, Frame, encode
+from harness.link.messages import (
+    REPLY,
+    ErrorCode,
+    ErrorReply,
+    HelloPage,
+    HelloRequest,
+    InferDone,
+    InferRequest,
+    ReadDone,
+    ReadRequest,
+    Reply,
+    Request,
+    Running,
+    Status,
+    StatusRequest,
+    WriteDone,
+    WriteRequest,
+    parse_reply,
+)
+
+
+class State(enum.Enum):
+    """Where the conversation stands; see the module's table."""
+
+    NEW = enum.auto()
+    GREETING = enum.auto()
+    READY = enum.auto()
+    WAITING = enum.auto()
+    RUNNING = enum.auto()
+    BROKEN = enum.auto()
+
+
+class NeedData(enum.Enum):
+    """The one event that is not a message: read more."""
+
+    NEED_DATA = enum.auto()
+
+
+NEED_DATA: Final = NeedData.NEED_DATA
+
+
+class Refused(enum.Enum):
+    """The device saw a damaged frame; which one it cannot know."""
+
+    REFUSED = enum.auto()
+
+
+REFUSED: Final = Refused.REFUSED
+
+Event = Reply | Damaged | NeedData | Refused
+
+SENDING: Final[dict[tuple[State, type[Request]], State]] = {
+    (State.NEW, HelloRequest): State.GREETING,
+    (State.READY, HelloRequest): State.WAITING,
+    (State.READY, WriteRequest): State.WAITING,
+    (State.READY, InferRequest): State.WAITING,
+    (State.READY, ReadRequest): State.WAITING,
+    (State.READY, StatusRequest): State.WAITING,
+}
+
+#: What may answer what, and where that leads.
+RECEIVING: Final[dict[tuple[State, type[Request], type[Reply]], State]] = {
+    (State.GREETING, HelloRequest, HelloPage): State.READY,
+    (State.WAITING, HelloRequest, HelloPage): State.READY,
+    (State.WAITING, WriteRequest, WriteDone): State.READY,
+    (State.WAITING, InferRequest, Running): State.RUNNING,
+    (State.WAITING, InferRequest, InferDone): State.READY,
+    (State.RUNNING, InferRequest, Running): State.RUNNING,
+    (State.RUNNING, InferRequest, InferDone): State.READY,
+    (State.WAITING, ReadRequest, ReadDone): State.READY,
+    (State.WAITING, StatusRequest, Status): State.READY,
+}
+
+
+class Link:
+    """One conversation with one device.
+
+    Args:
+        first_sequence: the number of the first request, 16 bits. Random, so that what an earlier
+            session left in a buffer is not taken for a reply in this one.
+    """
+
+    def __init__(self, *, first_sequence: int) -> None:
+        self._state = State.NEW
+        self._sequence = (first_sequence - 1) & 0xFFFF
+        self._request: Request | None = None
+        self._deframer = Deframer()
+        self._dropped = 0
+
+    @property
+    def state(self) -> State:
+        """Where the conversation stands."""
+        return self._state
+
+    @property
+    def dropped(self) -> int:
+        """Intact frames that answered nothing that was asked: late, repeated, or of another session."""
+        return self._dropped
+
+    @property
+    def partial(self) -> bool:
+        """True while bytes have arrived whose delimiter has not."""
+        return self._deframer.partial
+
+    @property
+    def inferring(self) -> bool:
+        """True while the request under way is an INFER."""
+        return isinstance(self._request, InferRequest)
+
+    def drop_partial(self) -> bool:
+        """Forget bytes whose delimiter does not come; False when there are none."""
+        return self._deframer.drop_partial()
+
+    def send(self, request: Request) -> bytes:
+        """The bytes that make `request`, under the next sequence number.
+
+        Raises:
+            LocalProtocolError: it may not be sent in this state.
+        """
+        state = SENDING.get((self._state, type(request)))
+        if state is None:
+            raise LocalProtocolError(
+                f"A {type(request).__name__} was to be sent in state {self._state.name}."
+            )
+        self._state = state
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._request = request
+        # a board that is starting, or that an earlier host left in mid-frame, needs a clean beginning
+        lead = DELIMITER if state is State.GREETING else b""
+        return lead + self._encode(request)
+
+    def resend(self, *, infer_limit: int | None = None) -> bytes:
+        """The bytes of the request under way once more, after a delimiter that ends what came before.
+
+        Args:
+            infer_limit: for an InferRequest, ask for at most this many output bytes now.
+        """
+        if self._request is None:
+            raise LocalProtocolError("There is no request to send again.")
+        if infer_limit is not None and isinstance(self._request, InferRequest):
+            self._request = InferRequest(limit=infer_limit)
+        return DELIMITER + self._encode(self._request)
+
+    def abandon(self) -> None:
+        """Give up the request under way; a reply that still comes will be dropped.
+
+        Raises:
+            LocalProtocolError: there is none, or it is an INFER, which may have run.
+        """
+        if self._state is not State.WAITING or self.inferring:
+            raise LocalProtocolError(f"A request cannot be abandoned in state {self._state.name}.")
+        self._request = None
+        self._state = State.READY
+
+    def fail(self) -> None:
+        """End the conversation for good."""
+        self._request = None
+        self._state = State.BROKEN
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the line."""
+        self._deframer.feed(data)
+
+    def next_event(self) -> Event:
+        """What the received bytes mean, one event per call; NEED_DATA when they are used up.
+
+        Raises:
+            RemoteProtocolError: an intact reply to the request under way breaks the protocol.
+        """
+        while True:
+            frame = self._deframer.next_frame()
+            if frame is None:
+                return NEED_DATA
+            if isinstance(frame, Damaged):
+                return frame
+            if frame.type == ErrorReply.TYPE and frame.body[:1] == bytes([ErrorCode.FRAME]):
+                return REFUSED
+            if self._request is None or frame.sequence != self._sequence or not frame.type & REPLY:
+                self._dropped += 1
+                continue
+            reply = self._parse(frame)
+            if isinstance(reply, HelloPage) and not self._echoes(reply):
+                self._dropped += 1
+                continue
+            self._advance(reply)
+            return reply
+
+    def _encode(self, request: Request) -> bytes:
+        return encode(Frame(type=request.TYPE, sequence=self._sequence, body=request.body()))
+
+    def _echoes(self, page: HelloPage) -> bool:
+        return isinstance(self._request, HelloRequest) and self._request.nonce == page.nonce
+
+    def _parse(self, frame: Frame) -> Reply:
+        try:
+            return parse_reply(frame)
+        except ValueError as error:
+            self.fail()
+            raise RemoteProtocolError(
+                f"The device sent {error}.",
+                cause="Its firmware speaks another version of the protocol.",
+                fix="Flash the firmware that this quantrig builds.",
+            ) from error
+
+    def _advance(self, reply: Reply) -> None:
+        request = self._request
+        if isinstance(reply, ErrorReply):
+            self.fail()
+            return
+        state = None if request is None else RECEIVING.get((self._state, type(request), type(reply)))
+        if state is None:
+            self.fail()
+            raise RemoteProtocolError(
+                f"The device answered {type(request).__name__} with {type(reply).__name__}.",
+                cause="Its firmware breaks the protocol.",
+                fix="Flash the firmware that this quantrig builds.",
+            )
+        self._state = state
+        if state is State.READY:
+            self._request = None
