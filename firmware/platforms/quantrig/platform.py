@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: A005 -- PlatformIO asks for this name
 """The platform object that PlatformIO asks for; everything of interest is in builder/ and boards/."""
 
 from __future__ import annotations

@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from SCons.Script import Import
+from SCons.Script import DefaultEnvironment
 
-Import("env")
-env: Any
+env = DefaultEnvironment()
 home = Path(env.subst("$PROJECT_DIR")) / "platforms" / "quantrig"
-sys.path.insert(0, str(home / "builder"))
+sys.path[:0] = [str(home / "builder"), str(home)]
 
 import qr_link  # noqa: E402
 import qr_sources  # noqa: E402
@@ -61,5 +60,4 @@ env.Append(
 )
 if arch == "avr":
     env.Append(LINKFLAGS=[str(home / "ldscripts" / "avr_stack.ld")])
-env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{board.get('build.port')}*.c>")
-qr_sources.collect_libraries(env)
+qr_sources.collect(env, board.get("build.port"))

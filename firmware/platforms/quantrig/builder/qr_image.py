@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 FORMAT = {"avr": ("firmware.hex", "-O ihex -R .eeprom"), "arm": ("firmware.bin", "-O binary")}
@@ -17,7 +16,7 @@ def make(env: Any, elf: Any) -> Any:
     if env["QR_ARCH"] in FORMAT:
         name, options = FORMAT[env["QR_ARCH"]]
         action = env.VerboseAction(f"$OBJCOPY {options} $SOURCE $TARGET", "Building $TARGET")
-        image = env.Command(os.path.join("$BUILD_DIR", name), elf, action)
+        image = env.Command(f"$BUILD_DIR/{name}", elf, action)
     AlwaysBuild(env.Alias("nobuild", image))
     AlwaysBuild(env.Alias("buildprog", image, image))
     return image

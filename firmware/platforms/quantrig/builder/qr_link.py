@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from stack_bound import StackBoundError, stack_bound
 
 UNBOUNDED_ARM_BYTES = 0x1000_0000
 UNBOUNDED_AVR_FLASH_BYTES = 0x0070_0000  # data addresses begin at 0x800000
@@ -32,19 +33,19 @@ def program(env: Any) -> Any:
     limits = region_flags(
         arch, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"), ram_origin(board)
     )
-    reserve = os.path.join("$BUILD_DIR", "reserve.ld")
+    reserve = "$BUILD_DIR/reserve.ld"
     env.Replace(LINKFLAGS=[*base, *limits, *script_flags(arch, board), reserve])
     elf = env.BuildProgram()
     loose = env.Clone(LINKFLAGS=[*base, *unbounded_flags(arch, board), *script_flags(arch, board)])
-    unbounded = loose.Program(os.path.join("$BUILD_DIR", "firmware-unbounded"), env["PIOBUILDFILES"])
+    unbounded = loose.Program("$BUILD_DIR/firmware-unbounded", env["PIOBUILDFILES"])
     bound = env.Command(
-        [reserve, os.path.join("$BUILD_DIR", "stack.json")],
+        [reserve, "$BUILD_DIR/stack.json"],
         unbounded,
         env.VerboseAction(_write_bound, "Bounding the stack of $SOURCE"),
     )
     env.Depends(elf, bound)
     for node in (elf, unbounded):
-        env.Depends(node, [os.path.join("$QR_LDSCRIPTS", name) for name in ("avr_stack.ld", "stm32f4.ld")])
+        env.Depends(node, [f"$QR_LDSCRIPTS/{name}" for name in ("avr_stack.ld", "stm32f4.ld")])
     return elf
 
 
@@ -83,14 +84,12 @@ def unbounded_flags(arch: str, board: Any) -> list[str]:
 def script_flags(arch: str, board: Any) -> list[str]:
     """Our script for ARM; a check added to the toolchain's own for AVR."""
     if arch == "arm":
-        return ["-T", os.path.join("$QR_LDSCRIPTS", board.get("build.ldscript"))]
-    return [os.path.join("$QR_LDSCRIPTS", "avr_stack.ld")]
+        return ["-T", f"$QR_LDSCRIPTS/{board.get('build.ldscript')}"]
+    return ["$QR_LDSCRIPTS/avr_stack.ld"]
 
 
 def _write_bound(target: Any, source: Any, env: Any) -> int:
     """SCons action: disassemble the unbounded program, bound its stack, write it for the linker and us."""
-    from stack_bound import StackBoundError, stack_bound
-
     listing = subprocess.run(
         [env.subst("$OBJDUMP"), "-d", "--no-show-raw-insn", str(source[0])],
         capture_output=True,

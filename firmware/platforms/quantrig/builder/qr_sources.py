@@ -12,23 +12,20 @@ from pathlib import Path
 from typing import Any
 
 
-def collect(env: Any) -> None:
-    """Puts every source and include folder of the environment's board on the list of things to build."""
-    port = env.BoardConfig().get("build.port")
-    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*.c>")
-    collect_libraries(env)
+def collect(env: Any, port: str) -> None:
+    """Lists everything to build and every include folder. A port is all files that begin with its name.
 
-
-def collect_libraries(env: Any) -> None:
-    """lib/* and the model; the linker drops what a model does not use."""
+    All of lib/* is compiled; the linker drops what a model does not use.
+    """
+    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*>")
     model = model_dir(env)
     project = Path(env.subst("$PROJECT_DIR"))
     libraries = sorted(path for path in (project / "lib").iterdir() if path.is_dir())
     env.Replace(QR_MODEL_DIR=str(model))
     env.Append(CPPPATH=[str(model), "$PROJECT_INCLUDE_DIR", "$PROJECT_SRC_DIR", *map(str, libraries)])
     for library in libraries:
-        env.BuildSources(os.path.join("$BUILD_DIR", library.name), str(library))
-    env.BuildSources(os.path.join("$BUILD_DIR", "model"), str(model), "-<*> +<model.c>")
+        env.BuildSources(f"$BUILD_DIR/{library.name}", str(library))
+    env.BuildSources("$BUILD_DIR/model", str(model), "-<*> +<model.c>")
 
 
 def model_dir(env: Any) -> Path:

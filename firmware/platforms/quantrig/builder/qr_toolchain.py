@@ -63,6 +63,7 @@ def configure(env: Any) -> None:
         QR_ARCH=arch,
     )
     env.Append(
+        ASPPFLAGS=["-x", "assembler-with-cpp", *machine],
         CCFLAGS=[*machine, board.get("build.optimize"), *flags(arch)],
         CFLAGS=["-std=gnu11"],
         CPPDEFINES=macros(env, board),
