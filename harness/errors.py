@@ -131,3 +131,10 @@ class MismatchError(QuantrigError):
     """Outputs of the device differ from the reference interpreter's."""
 
     reason_code = "mismatch"
+
+
+class RunBusyError(QuantrigError):
+    """Another process is writing this results folder."""
+
+    exit_code = 4
+    reason_code = "busy"
