@@ -84,7 +84,7 @@ def unbounded_flags(arch: str, board: Any) -> list[str]:
 def script_flags(arch: str, board: Any) -> list[str]:
     """Our script for ARM; a check added to the toolchain's own for AVR."""
     if arch == "arm":
-        return ["-T", f"$QR_LDSCRIPTS/{board.get('build.ldscript')}"]
+        return ["-T", f"$QR_LDSCRIPTS/{board.get('build.linker_script')}"]
     return ["$QR_LDSCRIPTS/avr_stack.ld"]
 
 
