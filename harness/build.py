@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GeneratedSource and Board in, Firmware out: an ELF with its digest in it, an image to flash, its sizes.
+
+PlatformIO compiles (`pio.py`), the ELF itself tells the sizes (`elf.py`). A build is filed under the
+digest of everything that it depends on and appears there by one rename, so an unchanged case is found
+without starting anything, and a build that was killed is never taken for a finished one. That a
+firmware does not fit is an outcome like any other and is filed in the same way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness import children, elf, pio
+from harness.boards import Board, Port
+from harness.errors import BuildError, DoesNotFitError, UnavailableError
+from harness.resources import resource
+
+if TYPE_CHECKING:
+    from harness.compiler import GeneratedSource
+
+#: Part of every build's key: raise it when this module or elf.py changes what a build yields.
+_RECIPE: Final = 1
+
+_TIMEOUT_S: Final = 600.0
+
+_RECORD: Final = "build.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Toolchain:
+    """What a firmware port is compiled with."""
+
+    prefix: str
+    """Before the names of the GNU tools."""
+    packages: str
+    """Debian's packages of it."""
+    image_suffix: str
+    image_options: tuple[str, ...]
+    """objcopy's options for the file that is flashed; without any, the ELF itself is run."""
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The programs that a build starts."""
+        return (f"{self.prefix}gcc", f"{self.prefix}objcopy")
+
+
+TOOLCHAINS: Final[Mapping[Port, Toolchain]] = {
+    "native": Toolchain(prefix="", packages="gcc libc6-dev", image_suffix=".elf", image_options=()),
+    "stm32f4": Toolchain(
+        prefix="arm-none-eabi-",
+        packages="gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        image_suffix=".bin",
+        image_options=("-O", "binary"),
+    ),
+    "uno": Toolchain(
+        prefix="avr-",
+        packages="gcc-avr avr-libc",
+        image_suffix=".hex",
+        image_options=("-O", "ihex", "-R", ".eeprom"),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """Memory of one firmware, from its ELF; all in bytes."""
+
+    flash_bytes: int
+    flash_model_bytes: int
+    """Of it, weights and tables of the model."""
+    ram_static_bytes: int
+    """.data and .bss, arena included."""
+    arena_bytes: int
+    stack_reserve_bytes: int
+    """Worst case from the call graph with one interrupt; 0 on `native`, which has no limit to keep."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Firmware:
+    """A finished build. Its files stay where they are until `quantrig clean`."""
+
+    case_id: str
+    board: Board
+    folder: Path
+    elf: Path
+    image: Path
+    """What is flashed or run: Intel HEX, raw binary, or the ELF."""
+    model: Path
+    """The folder of the generated source."""
+    sizes: Sizes
+    firmware_sha256: str
+    """What HELLO must answer."""
+    model_sha256: str
+    toolchain: str
+    """Compiler, version and flags in one line."""
+    stack_report: Mapping[str, Any]
+    """The builder's stack.json: the chain of calls behind the reserve; empty on `native`."""
+
+
+def unavailable(board: Board) -> str | None:
+    """Why a firmware for the board cannot be built on this machine, and the remedy; None when it can."""
+    toolchain = TOOLCHAINS[board.port]
+    missing = [tool for tool in toolchain.tools if shutil.which(tool) is None]
+    if not missing:
+        return None
+    return f"{' and '.join(missing)} not found: `apt-get install {toolchain.packages}`."
+
+
+def build(
+    source: GeneratedSource,
+    board: Board,
+    *,
+    case_id: str,
+    cache: Path,
+    log: Path | None = None,
+    firmware: Path | None = None,
+) -> Firmware:
+    """Build the case's firmware, or find it built; may be called from several threads and processes.
+
+    Args:
+        cache: the folder for everything that can be made again.
+        log: receives the tools' output (default: build.log in the case's cache folder).
+        firmware: the firmware tree, ours by default.
+
+    Raises:
+        DoesNotFitError: flash or RAM of the board is too small.
+        BuildError: a tool refused the source.
+        UnavailableError: a tool is missing.
+    """
+    if reason := unavailable(board):
+        raise UnavailableError(f"The toolchain for {board.title} is not here.", cause=reason)
+    template = pio.prepare(firmware or resource("firmware"), cache)
+    home = cache / "builds" / re.sub(r"[^\w.+=,-]", "__", case_id)
+    job = _Job(
+        source=source,
+        board=board,
+        case_id=case_id,
+        template=template,
+        home=home,
+        folder=home / _key(source, board, template.digest)[:16],
+        log=log or home / "build.log",
+    )
+    found = _find(job)
+    if found is None:
+        with _locked(home):
+            found = _find(job) or _make(job)
+    return _outcome(job, found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Job:
+    """One build and its places."""
+
+    source: GeneratedSource
+    board: Board
+    case_id: str
+    template: pio.Template
+    home: Path
+    """The case's folder in the cache."""
+    folder: Path
+    """In it, what this very build yields."""
+    log: Path
+
+
+def _key(source: GeneratedSource, board: Board, tree_digest: str) -> str:
+    """Digest of everything that the firmware follows from, but the compiler (see `_toolchain_state`)."""
+    facts = {
+        "recipe": _RECIPE,
+        "tree": tree_digest,
+        "files": dict(source.files),
+        "arena_bytes": source.arena_bytes,
+        "model_sha256": source.model_sha256,
+        "board": [board.name, board.port, board.pio_env, board.flash_bytes, board.ram_bytes],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _toolchain_state(board: Board, linked: list[str]) -> dict[str, list[int]]:
+    """Size and time of the tools and of the libraries that were linked: changed by any upgrade.
+
+    Cheaper than asking a compiler for its version, and it notices a new C library as well.
+    """
+    tools = [shutil.which(tool) for tool in TOOLCHAINS[board.port].tools]
+    state = {}
+    for name in sorted({os.path.realpath(tool) for tool in tools if tool} | set(linked)):
+        try:
+            status = Path(name).stat()
+        except OSError:
+            state[name] = [-1, -1]
+        else:
+            state[name] = [status.st_size, status.st_mtime_ns]
+    return state
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Only one thread of one process at a time; the lock ends with its holder, however that ends."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _find(job: _Job) -> dict[str, Any] | None:
+    """The record of the finished build, if there is one, its files are whole and its compiler is ours."""
+    try:
+        record: dict[str, Any] = json.loads((job.folder / _RECORD).read_text(encoding="utf-8"))
+        whole = all(_sha256(job.folder / name) == digest for name, digest in record["files"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    known: dict[str, list[int]] = record["tools"]
+    return record if whole and _toolchain_state(job.board, list(known)) == known else None
+
+
+def _make(job: _Job) -> dict[str, Any]:
+    """Run PlatformIO in a fresh folder and file what came out; the case's lock is held.
+
+    Raises:
+        BuildError, UnavailableError: nothing is filed, so that the next call tries again.
+    """
+    work = job.home / "work"
+    shutil.rmtree(work, ignore_errors=True)  # of a build that was killed
+    draft = work / "draft"
+    model = draft / "model"
+    model.mkdir(parents=True)
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, text in job.source.files.items():
+            (model / name).write_text(text, encoding="utf-8")
+        done = pio.run(
+            job.template, "-e", job.board.pio_env, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S
+        )
+        output = work / "build" / job.board.pio_env
+        record = _does_not_fit(job, output) if done.returncode != 0 else _collect(job, output, draft)
+        if record is None:
+            raise _build_error(job, done)
+        record["tools"] = _toolchain_state(job.board, _linked_files(output))
+        record["files"] = {file.name: _sha256(file) for file in sorted(draft.iterdir()) if file.is_file()}
+        (draft / _RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        shutil.rmtree(job.folder, ignore_errors=True)  # whole or not: `_find` refused it
+        draft.rename(job.folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return record
+
+
+def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
+    """Move the program from PlatformIO's folder to the draft, stamp it, make the image, take its sizes."""
+    toolchain = TOOLCHAINS[job.board.port]
+    program = draft / "firmware.elf"
+    shutil.copy2(output / "firmware.elf", program)
+    digest = elf.stamp(program)
+    image = draft / f"firmware{toolchain.image_suffix}"
+    if toolchain.image_options:
+        objcopy: list[str | Path] = [f"{toolchain.prefix}objcopy", *toolchain.image_options, program, image]
+        copied = children.run(objcopy, timeout_s=60, log=job.log)
+        if copied.returncode != 0:
+            raise _build_error(job, copied)
+    compiler = json.loads((output / "toolchain.json").read_text(encoding="utf-8"))
+    stack = _stack_report(output)
+    return {
+        "image": image.name,
+        "firmware_sha256": digest,
+        "toolchain": " ".join([compiler["compiler"], *compiler["flags"]]),
+        "stack_report": stack,
+        "sizes": asdict(_sizes(job, elf.read_program(program), stack)),
+    }
+
+
+def _stack_report(output: Path) -> dict[str, Any]:
+    file = output / "stack.json"
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return report
+
+
+def _sizes(job: _Job, program: elf.Program, stack: Mapping[str, Any]) -> Sizes:
+    return Sizes(
+        flash_bytes=elf.flash_bytes(program),
+        flash_model_bytes=elf.flash_model_bytes(program),
+        ram_static_bytes=elf.ram_static_bytes(program),
+        arena_bytes=job.source.arena_bytes,
+        stack_reserve_bytes=int(stack.get("reserve_bytes", 0)),
+    )
+
+
+def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
+    """The record of a firmware that is too large, from its link without limits; None: that was not it."""
+    unbounded = output / "firmware-unbounded.elf"
+    stack = _stack_report(output)
+    limits = job.board.flash_bytes, job.board.ram_bytes
+    if not unbounded.is_file() or not stack or None in limits:
+        return None
+    program = elf.read_program(unbounded)
+    sizes = _sizes(job, program, stack)
+    span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes
+    needs = {
+        "flash": (sizes.flash_bytes, limits[0], f"{sizes.flash_model_bytes} of them the model"),
+        "ram": (span + reserve, limits[1], f"{span} static, {reserve} reserved for the stack"),
+    }
+    for region, (needed, available, detail) in needs.items():
+        if available is not None and needed > available:
+            error = {"region": region, "needed_bytes": needed, "available_bytes": available, "detail": detail}
+            return {"does_not_fit": error}
+    return None
+
+
+def _linked_files(output: Path) -> list[str]:
+    """The toolchain's libraries and start files that the linker's map names."""
+    found = set()
+    for name in ("firmware.map", "firmware-unbounded.map"):
+        file = output / name
+        if file.is_file():
+            loads = re.findall(r"^LOAD (/.+)$", file.read_text("utf-8", "replace"), re.MULTILINE)
+            found |= {os.path.realpath(path) for path in loads if not path.startswith(str(output))}
+    return sorted(found)
+
+
+def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | UnavailableError:
+    """What went wrong, by the first line of the output that says so."""
+    if done.timed_out:
+        return BuildError(f"The build took more than {_TIMEOUT_S:.0f} s.", fix=f"See {job.log}.")
+    if re.search(r"cannot read spec file|fatal error: [\w/]+\.h: No such file|cannot find -l", done.output):
+        packages = TOOLCHAINS[job.board.port].packages
+        missing = re.search(r"(cannot read spec file|fatal error: |cannot find -l).*", done.output)
+        return UnavailableError(
+            f"The toolchain for {job.board.title} is incomplete: {missing[0] if missing else ''}.",
+            fix=f"`apt-get install {packages}`.",
+        )
+    signs = r"^.*(?:\berror: |undefined reference|multiple definition|^Error: |ld: (?!warning)).*$"
+    line = re.search(signs, done.output, re.MULTILINE)
+    last = done.output.strip().splitlines()[-1:] or ["no output"]
+    return BuildError(
+        f"The build failed: {line[0].strip() if line else last[0]}",
+        cause=f"Exit code {done.returncode} of {' '.join(done.argv[:4])}.",
+        fix=f"The whole output is in {job.log}.",
+    )
+
+
+def _outcome(job: _Job, record: Mapping[str, Any]) -> Firmware:
+    """A record as what `build` gives."""
+    if "does_not_fit" in record:
+        raise DoesNotFitError(**record["does_not_fit"])
+    return Firmware(
+        case_id=job.case_id,
+        board=job.board,
+        folder=job.folder,
+        elf=job.folder / "firmware.elf",
+        image=job.folder / record["image"],
+        model=job.folder / "model",
+        sizes=Sizes(**record["sizes"]),
+        firmware_sha256=record["firmware_sha256"],
+        model_sha256=job.source.model_sha256,
+        toolchain=record["toolchain"],
+        stack_report=record["stack_report"],
+    )
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

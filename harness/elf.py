@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a firmware's ELF: how much memory it takes, and the digest that makes it recognisable.
+
+Everything follows from section headers and symbols, so numbers of different toolchains mean the same.
+The *image* is what is stored in flash: the bytes of every allocated section that has bytes, at its load
+address, gaps filled with zero; for a microcontroller exactly what objcopy writes as a raw binary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from harness.errors import BuildError
+
+IDENTITY_SYMBOL: Final = "qr_identity"
+IDENTITY_MAGIC: Final = b"quantrig-ident-1"
+DIGEST_BYTES: Final = 32
+
+#: Every constant that the compiler generates for a model begins with this.
+MODEL_PREFIX: Final = "qr_model_"
+
+#: From here on avr-gcc places what is neither flash nor RAM (EEPROM, fuses, lock bits).
+_AVR_OTHER: Final = 0x810000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """An allocated section that is not empty."""
+
+    name: str
+    address: int
+    load_address: int
+    size: int
+    offset: int
+    stored: bool
+    """Has bytes in the file (.bss has none)."""
+    writable: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """What the other functions need of an ELF file."""
+
+    path: Path
+    sections: tuple[Section, ...]
+    model_objects: tuple[tuple[int, int], ...]
+    """(address, size) of the model's constants that lie in flash."""
+    identity_address: int
+    hosted: bool
+    """A process of this computer, where gaps between sections are pages that nobody stores."""
+
+
+def read_program(path: Path) -> Program:
+    """Read the headers of an ELF file.
+
+    Raises:
+        BuildError: it is no ELF file, or has no identity slot.
+    """
+    try:
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            sections = tuple(_sections(elf))
+            symbols = elf.get_section_by_name(".symtab")
+            if symbols is None:
+                raise BuildError(f"{path} has no symbols.", cause="It was stripped.")
+            objects, identity = _symbols(symbols, sections)
+            hosted = any(segment.header.p_type == "PT_INTERP" for segment in elf.iter_segments())
+    except ELFError as error:
+        raise BuildError(f"{path} is not a usable ELF file: {error}.") from error
+    if identity is None:
+        raise BuildError(
+            f"{path} has no identity slot.",
+            cause=f"The symbol {IDENTITY_SYMBOL} was dropped by the linker.",
+            fix="Keep its section in the linker script.",
+        )
+    return Program(
+        path=path, sections=sections, model_objects=objects, identity_address=identity, hosted=hosted
+    )
+
+
+def _sections(elf: Any) -> Iterable[Section]:
+    segments = [s.header for s in elf.iter_segments() if s.header.p_type == "PT_LOAD" and s.header.p_memsz]
+    avr = elf.header.e_machine == "EM_AVR"
+    for section in elf.iter_sections():
+        head = section.header
+        if not (head.sh_flags & SH_FLAGS.SHF_ALLOC) or not head.sh_size or head.sh_flags & SH_FLAGS.SHF_TLS:
+            continue
+        if avr and head.sh_addr >= _AVR_OTHER:
+            continue
+        stored = head.sh_type != "SHT_NOBITS"
+        load = head.sh_addr
+        for segment in segments:
+            inside = 0 <= head.sh_addr - segment.p_vaddr < segment.p_memsz
+            if inside and (not stored or 0 <= head.sh_offset - segment.p_offset < segment.p_filesz):
+                load = segment.p_paddr + head.sh_addr - segment.p_vaddr
+                break
+        yield Section(
+            name=section.name,
+            address=head.sh_addr,
+            load_address=load,
+            size=head.sh_size,
+            offset=head.sh_offset,
+            stored=stored,
+            writable=bool(head.sh_flags & SH_FLAGS.SHF_WRITE),
+        )
+
+
+def _symbols(table: Any, sections: tuple[Section, ...]) -> tuple[tuple[tuple[int, int], ...], int | None]:
+    """The model's constants, by address and without aliases, and the address of the identity slot."""
+    flash = [section for section in sections if section.stored and not section.writable]
+    objects: set[tuple[int, int]] = set()
+    identity = None
+    for symbol in table.iter_symbols():
+        if symbol.entry.st_info.type != "STT_OBJECT":
+            continue
+        address, size = symbol.entry.st_value, symbol.entry.st_size
+        if symbol.name == IDENTITY_SYMBOL:
+            identity = address
+        elif symbol.name.startswith(MODEL_PREFIX) and any(_holds(section, address) for section in flash):
+            objects.add((address, size))
+    return tuple(sorted(objects)), identity
+
+
+def _holds(section: Section, address: int) -> bool:
+    return section.address <= address < section.address + section.size
+
+
+def flash_bytes(program: Program) -> int:
+    """Bytes of flash from the first used to the last, alignment included (of a host program: without)."""
+    if program.hosted:
+        return sum(section.size for section in program.sections if section.stored)
+    return len(image(program))
+
+
+def flash_model_bytes(program: Program) -> int:
+    """Bytes of the model's weights and tables in flash."""
+    return sum(size for _, size in program.model_objects)
+
+
+def ram_static_bytes(program: Program) -> int:
+    """Bytes of .data, .bss and other writable sections."""
+    return sum(section.size for section in program.sections if section.writable)
+
+
+def ram_span_bytes(program: Program) -> int:
+    """The same from the first byte to the last: what alignment leaves between the sections included."""
+    writable = [section for section in program.sections if section.writable]
+    if not writable:
+        return 0
+    begin = min(section.address for section in writable)
+    return max(section.address + section.size for section in writable) - begin
+
+
+def image(program: Program) -> bytes:
+    """The bytes in flash (see the module's text)."""
+    stored = [section for section in program.sections if section.stored]
+    begin = min(section.load_address for section in stored)
+    end = max(section.load_address + section.size for section in stored)
+    content = bytearray(end - begin)
+    with program.path.open("rb") as file:
+        for section in stored:
+            file.seek(section.offset)
+            at = section.load_address - begin
+            content[at : at + section.size] = file.read(section.size)
+    return bytes(content)
+
+
+def stamp(path: Path) -> str:
+    """Write the firmware's digest into its identity slot, in place, and return it as hex.
+
+    The digest is SHA-256 over the image with the slot's digest bytes zero, as the compiler left them.
+
+    Raises:
+        BuildError: the slot is missing, or is not as the compiler leaves it.
+    """
+    program = read_program(path)
+    home = next((s for s in program.sections if s.stored and _holds(s, program.identity_address)), None)
+    if home is None:
+        raise BuildError(f"{path}: the identity slot lies outside of the flash image.")
+    offset = home.offset + program.identity_address - home.address
+    digest = hashlib.sha256(image(program)).digest()
+    with path.open("r+b") as file:
+        file.seek(offset)
+        if file.read(len(IDENTITY_MAGIC) + DIGEST_BYTES) != IDENTITY_MAGIC + bytes(DIGEST_BYTES):
+            raise BuildError(f"{path}: the identity slot is not empty.", cause="It was stamped before.")
+        file.seek(offset + len(IDENTITY_MAGIC))
+        file.write(digest)
+    return digest.hex()

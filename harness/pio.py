@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs PlatformIO on a copy of the firmware tree, without network and without touching the user's own.
+
+The copy and PlatformIO's core folder live in the cache under the digest of the tree: an installed wheel
+may be read-only, two checkouts must not build with each other's platform, and a changed tree starts
+clean. The core folder is seeded with what PlatformIO would download: SCons, which pip installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from harness import children
+from harness.errors import UnavailableError
+
+_SCONS: Final = """\
+import sys
+
+from SCons.Script.Main import main
+
+sys.exit(main())
+"""
+
+_PLATFORM_URI: Final = "symlink://platforms/quantrig"
+
+#: What would make the compiler or PlatformIO behave otherwise than the tree says.
+_FOREIGN_VARIABLES: Final = re.compile(
+    r"PLATFORMIO_.*|QR_.*|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|COMPILER_PATH|GCC_.*|DEPENDENCIES_OUTPUT"
+    r"|SUNPRO_DEPENDENCIES|SCONSFLAGS|LC_.*|LANG|LANGUAGE|PYTHON.*"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """The firmware tree in the cache, ready for PlatformIO."""
+
+    digest: str
+    project: Path
+    core: Path
+
+
+def prepare(firmware: Path, cache: Path) -> Template:
+    """Copy the tree `firmware` and seed PlatformIO's core folder, unless that has been done.
+
+    Safe against other threads and processes doing the same, and against being killed: the folder
+    appears under its name only when it is complete.
+    """
+    files = list(_tree_files(firmware))
+    digest = tree_digest(firmware, files)
+    home = cache / "pio" / digest[:16]
+    if not home.is_dir():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=home.parent))
+        try:
+            for file in files:
+                copy = draft / "firmware" / file
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(firmware / file, copy)
+            _seed_core(draft / "core", project=home / "firmware")
+            draft.rename(home)
+        except OSError:
+            if not home.is_dir():  # else somebody was faster
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return Template(digest=digest, project=home / "firmware", core=home / "core")
+
+
+def tree_digest(firmware: Path, files: Iterable[Path] | None = None) -> str:
+    """SHA-256 over names and contents of the tree, and over the versions of PlatformIO and SCons.
+
+    Raises:
+        UnavailableError: one of the two is not installed beside us.
+    """
+    state = hashlib.sha256(f"platformio {_installed('platformio')}, scons {_installed('scons')}\0".encode())
+    for file in files if files is not None else _tree_files(firmware):
+        content = (firmware / file).read_bytes()
+        state.update(f"{file.as_posix()}\0{len(content)}\0".encode() + content)
+    return state.hexdigest()
+
+
+def _tree_files(firmware: Path) -> Iterator[Path]:
+    """The tree's files in a fixed order; hidden files and caches of tools are no part of it."""
+    for folder, names, files in os.walk(firmware):
+        names[:] = sorted(name for name in names if not name.startswith((".", "__pycache__")))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield (Path(folder) / name).relative_to(firmware)
+
+
+def _seed_core(core: Path, *, project: Path) -> None:
+    """Lay out a core folder as if PlatformIO had downloaded SCons and linked our platform itself."""
+    number = _scons_package_version()
+    spec: dict[str, object] = {"id": None, "requirements": None}
+    scons = spec | {"owner": "platformio", "name": "tool-scons", "uri": None}
+    platform = spec | {"owner": None, "name": "quantrig", "uri": _PLATFORM_URI}
+    about = {"name": "tool-scons", "version": number, "description": "SCons from PyPI", "system": "*"}
+    installed = {"type": "tool", "name": "tool-scons", "version": number, "spec": scons}
+    contents = {
+        "packages/tool-scons/package.json": json.dumps(about),
+        # without it PlatformIO would ask its registry who made the package
+        "packages/tool-scons/.piopm": json.dumps(installed),
+        "packages/tool-scons/.piokeep": "",
+        "packages/tool-scons/scons.py": _SCONS,
+        # written here, as parallel first runs would write it over each other
+        "platforms/quantrig.pio-link": json.dumps({"cwd": str(project), "spec": platform}),
+    }
+    for name, text in contents.items():
+        file = core / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _scons_package_version() -> str:
+    """SCons 4.11.1 as PlatformIO numbers it: 4.41101.0 (docs of its package tool-scons)."""
+    major, minor, patch = [*_installed("scons").split("."), "0", "0"][:3]
+    return f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise UnavailableError(
+            f"{package} is not installed in this Python environment.",
+            fix=f"`{sys.executable} -m pip install quantrig` brings the version that is needed.",
+        ) from None
+
+
+def environment(template: Template, *, work: Path, model: Path) -> dict[str, str]:
+    """The variables for one PlatformIO run that builds the model in folder `model` in folder `work`."""
+    kept = {name: value for name, value in os.environ.items() if not _FOREIGN_VARIABLES.fullmatch(name)}
+    return kept | {
+        "LC_ALL": "C",
+        "PLATFORMIO_BUILD_DIR": str(work / "build"),
+        "PLATFORMIO_CORE_DIR": str(template.core),
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+        "PLATFORMIO_WORKSPACE_DIR": str(work / "workspace"),
+        "QR_MODEL_DIR": str(model),
+    }
+
+
+def run(
+    template: Template,
+    *arguments: str,
+    work: Path,
+    model: Path,
+    log: Path,
+    timeout_s: float,
+    variables: Mapping[str, str] | None = None,
+) -> children.CompletedRun:
+    """`pio run ARGUMENTS` on the template, one compiler at a time, into the folder `work`/build."""
+    return children.run(
+        [sys.executable, "-m", "platformio", "run", "-d", template.project, "-j", "1", "-v", *arguments],
+        timeout_s=timeout_s,
+        log=log,
+        env=environment(template, work=work, model=model) | dict(variables or {}),
+        cwd=template.project,
+    )

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real board on a serial port: flashed through PlatformIO, then spoken to. Never faked."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from harness import build, children, pio
+from harness.boards import Board, Upload
+from harness.build import Firmware
+from harness.errors import UnavailableError, UploadError
+from harness.link.transport import SerialTransport, Transport
+from harness.resources import cache_dir, resource
+
+CLOCK: str = "cycles"
+LABEL: str = "CPU cycles of the board itself, counted by its own timer."
+
+#: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.
+UPLOADERS: Final = {
+    "arduino": ("avrdude", "avrdude"),
+    "stlink": ("st-flash", "stlink-tools"),
+    "openocd": ("openocd", "openocd"),
+}
+
+_UPLOAD_TIMEOUT_S: Final = 180.0
+
+#: Cases of one board wait here for each other. Other programs are told apart by the port's own lock.
+_ports: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def unavailable(board: Board, *, port: str | None = None) -> str | None:
+    """See Target."""
+    if board.upload is None:
+        return f"boards.yaml does not tell how {board.title} is flashed (key `upload`)."
+    if port is None:
+        return f"No serial port was given for {board.title}: `--port {board.name}=/dev/ttyACM0`."
+    program, package = UPLOADERS[board.upload.protocol]
+    if shutil.which(program) is None:
+        return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
+    return build.unavailable(board)
+
+
+def versions() -> dict[str, str]:
+    """See Target."""
+    found = {}
+    for program, option in (("avrdude", "-?"), ("st-flash", "--version"), ("openocd", "--version")):
+        if shutil.which(program):
+            shown = children.run([program, option], timeout_s=30).output
+            number = re.search(r"v?\d+\.\d+[\w.+-]*", shown)
+            found[program] = number[0] if number else "unknown version"
+    return found
+
+
+@contextmanager
+def open(  # noqa: A001 - the name that every target has
+    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+) -> Iterator[Transport]:
+    """See Target."""
+    reason = unavailable(board, port=port)
+    if reason or port is None or board.baud is None or board.upload is None:
+        raise UnavailableError(reason or f"{board.title} has no serial port.")
+    with _ports[port]:
+        # the same lock as for talking, so nobody is flashed in the middle of somebody's measurement
+        SerialTransport(port, board.baud).close()
+        _upload(firmware, board, board.upload, port, log)
+        transport = SerialTransport(port, board.baud)
+        try:
+            time.sleep(board.reset.settle_s)
+            yield transport
+        finally:
+            transport.close()
+
+
+def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Path) -> None:
+    """Flash the very image that was built and stamped."""
+    arguments = ["-e", board.pio_env, "-t", "upload"]
+    if upload.protocol == "arduino":
+        arguments += ["--upload-port", port]
+    template = pio.prepare(resource("firmware"), cache_dir())
+    with TemporaryDirectory(prefix="quantrig-upload-") as work:
+        done = pio.run(
+            template,
+            *arguments,
+            work=Path(work),
+            model=firmware.model,
+            log=log,
+            timeout_s=_UPLOAD_TIMEOUT_S,
+            variables={"QR_IMAGE": str(firmware.image)},
+        )
+    if done.returncode != 0:
+        lines = [
+            line for line in done.output.splitlines() if re.search(r"error|fail|cannot|can't", line, re.I)
+        ]
+        raise UploadError(
+            f"{board.title} on {port} was not flashed: {lines[0].strip() if lines else 'no message'}",
+            cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",
+            fix=f"Check cable and port (`quantrig boards`); the whole output is in {log}.",
+        )
