@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One operation as a .tflite file, int8 or float32, and the comparison of our C with the oracle's output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import settings
+
+from harness.compiler import compile_graph
+from harness.graph import DType, Graph, read_tflite
+from harness.records import verify
+from harness.reference import expected_outputs, oracle_name
+from tests import tflite_builder as tb
+from tests.native_model import NativeModel
+
+Array = npt.NDArray[Any]
+Shape = Sequence[int]
+
+DTYPES = ("int8", "float32")
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+
+
+def few(examples: int) -> settings:
+    """The same examples every time: each is a C compiler's run."""
+    return settings(max_examples=examples, derandomize=True, deadline=None, database=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quant:
+    """Quantization of an int8 layer; `gain` is the real multiplier of its accumulator or value.
+
+    A gain of 1 and more makes the reference shift to the left.
+    """
+
+    input_scale: float = 0.05
+    input_zero: int = -3
+    output_zero: int = 5
+    weight_scale: float = 0.01
+    gain: float = 0.004
+    per_channel: bool = True
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """Arguments of ModelBuilder.tensor for the input."""
+        return {"scale": self.input_scale, "zero_point": self.input_zero}
+
+    @property
+    def weighted(self) -> dict[str, Any]:
+        """Arguments of ModelBuilder.tensor for the output of a layer with weights."""
+        return {
+            "scale": self.input_scale * self.weight_scale / self.gain,
+            "zero_point": self.output_zero,
+        }
+
+    @property
+    def rescaled(self) -> dict[str, Any]:
+        """Arguments of ModelBuilder.tensor for the output of an operation without weights."""
+        return {"scale": self.input_scale / self.gain, "zero_point": self.output_zero}
+
+
+PLAIN = Quant()
+
+
+def random_inputs(graph: Graph, *, samples: int, seed: int, spread: float = 3.0) -> list[Array]:
+    """Random samples; the first two are the smallest and the largest value everywhere."""
+    rng = np.random.default_rng(seed)
+    inputs: list[Array] = []
+    for tensor in graph.input_tensors():
+        shape = (samples, tensor.elements)
+        if tensor.dtype is DType.INT8:
+            values = rng.integers(-128, 128, shape).astype(np.int8)
+            values[0], values[1] = -128, 127
+        else:
+            values = (rng.normal(size=shape) * spread).astype(np.float32)
+            values[0], values[1] = -spread, spread
+        inputs.append(values)
+    return inputs
+
+
+def check(data: bytes, *, samples: int = 8, seed: int = 0, inputs: Sequence[Array] | None = None) -> None:
+    """Our C gives what the oracle gives: int8 to the bit, float32 within records.FLOAT_TOLERANCE."""
+    graph = read_tflite(data, name="model")
+    given = list(inputs) if inputs is not None else random_inputs(graph, samples=samples, seed=seed)
+    expected = expected_outputs(data, given)
+    outputs = NativeModel(graph, compile_graph(graph)).run(given)
+    for ours, theirs in zip(outputs, expected, strict=True):
+        result = verify(ours, theirs, oracle_name())
+        assert result.mismatches == 0, (result, ours.tolist(), theirs.tolist())
+
+
+def weights(
+    b: tb.ModelBuilder, dtype: str, shape: Shape, *, quant: Quant, axis: int, bias: int | None, seed: int
+) -> tuple[int, int]:
+    """Random constants: weights, and a bias of size shape[axis] within +-`bias` (-1 where None)."""
+    rng = np.random.default_rng(seed)
+    outputs = shape[axis]
+    if dtype == "float32":
+        w = b.constant(rng.normal(size=shape), dtype)
+        return w, -1 if bias is None else b.constant(rng.normal(size=outputs), dtype)
+    scales = [quant.weight_scale] * (outputs if quant.per_channel else 1)
+    if quant.per_channel:
+        # The first channel keeps the full gain, the others lose up to eight bits of it.
+        scales = [scale * float(loss) for scale, loss in zip(scales, rng.uniform(2**-8, 1, outputs))]  # noqa: B905
+        scales[0] = quant.weight_scale
+    w = b.constant(rng.integers(-127, 128, shape), dtype, scales=scales, axis=axis)
+    if bias is None:
+        return w, -1
+    product = [quant.input_scale * scale for scale in scales]
+    return w, b.constant(rng.integers(-bias, bias + 1, outputs), "int32", scales=product)
+
+
+def window_output(size: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
+    """Output size along one axis."""
+    if padding == "SAME":
+        return math.ceil(size / stride)
+    return (size - (kernel - 1) * dilation - 1) // stride + 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """Geometry of a convolution or pool; pairs are (height, width)."""
+
+    size: tuple[int, int] = (5, 6)
+    channels: int = 3
+    kernel: tuple[int, int] = (3, 3)
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    padding: str = "SAME"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Batch 1, height, width, channels."""
+        return (1, *self.size, self.channels)
+
+    def output_shape(self, channels: int) -> tuple[int, ...]:
+        """The same for the output."""
+        axes = zip(self.size, self.kernel, self.strides, self.dilations, strict=True)
+        return (1, *(window_output(*axis, self.padding) for axis in axes), channels)
+
+
+def convolution(
+    dtype: str,
+    window: Window,
+    *,
+    outputs: int = 4,
+    quant: Quant = PLAIN,
+    activation: str = "NONE",
+    bias: int | None = 2000,
+    seed: int = 1,
+) -> bytes:
+    """CONV_2D."""
+    b = tb.ModelBuilder()
+    x = b.tensor(window.input_shape, dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor(window.output_shape(outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
+    shape = (outputs, *window.kernel, window.channels)
+    w, bias_index = weights(b, dtype, shape, quant=quant, axis=0, bias=bias, seed=seed)
+    options = tb.conv_options(
+        strides=window.strides, dilations=window.dilations, padding=window.padding, activation=activation
+    )
+    b.op("CONV_2D", [x, w, bias_index], [y], options)
+    return b.build([x], [y])
+
+
+def depthwise(
+    dtype: str,
+    window: Window,
+    *,
+    multiplier: int = 1,
+    quant: Quant = PLAIN,
+    activation: str = "NONE",
+    bias: int | None = 2000,
+    seed: int = 1,
+) -> bytes:
+    """DEPTHWISE_CONV_2D."""
+    b = tb.ModelBuilder()
+    outputs = window.channels * multiplier
+    x = b.tensor(window.input_shape, dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor(window.output_shape(outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
+    shape = (1, *window.kernel, outputs)
+    w, bias_index = weights(b, dtype, shape, quant=quant, axis=3, bias=bias, seed=seed)
+    options = tb.conv_options(
+        strides=window.strides, dilations=window.dilations, padding=window.padding,
+        activation=activation, depth_multiplier=multiplier,
+    )  # fmt: skip
+    # The oracle crashes where this operation marks its bias as absent instead of leaving it out.
+    b.op("DEPTHWISE_CONV_2D", [x, w] if bias is None else [x, w, bias_index], [y], options)
+    return b.build([x], [y])
+
+
+def fully_connected(
+    dtype: str,
+    *,
+    rows: int = 1,
+    inputs: int = 20,
+    outputs: int = 5,
+    quant: Quant = PLAIN,
+    activation: str = "NONE",
+    bias: int | None = 2000,
+    seed: int = 1,
+) -> bytes:
+    """FULLY_CONNECTED on a matrix of `rows` vectors."""
+    b = tb.ModelBuilder()
+    x = b.tensor((rows, inputs), dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor((rows, outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
+    w, bias_index = weights(b, dtype, (outputs, inputs), quant=quant, axis=0, bias=bias, seed=seed)
+    b.op("FULLY_CONNECTED", [x, w, bias_index], [y], tb.fully_connected_options(activation=activation))
+    return b.build([x], [y])
+
+
+def pool(
+    kind: str, dtype: str, window: Window, *, quant: Quant = PLAIN, activation: str = "NONE"
+) -> bytes:
+    """MAX_POOL_2D or AVERAGE_POOL_2D."""
+    b = tb.ModelBuilder()
+    same = quant.input if dtype == "int8" else {}
+    x = b.tensor(window.input_shape, dtype, **same)
+    y = b.tensor(window.output_shape(window.channels), dtype, **same)
+    options = tb.pool_options(
+        filter_size=window.kernel, strides=window.strides, padding=window.padding, activation=activation
+    )
+    b.op(kind, [x], [y], options)
+    return b.build([x], [y])
+
+
+def unary(
+    kind: str, dtype: str, shape: Shape, *, quant: Quant = PLAIN, options: tb.Options | None = None
+) -> bytes:
+    """RELU, RELU6 or QUANTIZE int8 -> int8: one tensor in, the same shape and type out."""
+    b = tb.ModelBuilder()
+    x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor(shape, dtype, **(quant.rescaled if dtype == "int8" else {}))
+    b.op(kind, [x], [y], options)
+    return b.build([x], [y])
+
+
+def quantize(shape: Shape, *, scale: float, zero_point: int) -> bytes:
+    """QUANTIZE float32 -> int8."""
+    b = tb.ModelBuilder()
+    x, y = b.tensor(shape, "float32"), b.tensor(shape, "int8", scale=scale, zero_point=zero_point)
+    b.op("QUANTIZE", [x], [y])
+    return b.build([x], [y])
+
+
+def dequantize(shape: Shape, *, scale: float, zero_point: int) -> bytes:
+    """DEQUANTIZE int8 -> float32."""
+    b = tb.ModelBuilder()
+    x, y = b.tensor(shape, "int8", scale=scale, zero_point=zero_point), b.tensor(shape, "float32")
+    b.op("DEQUANTIZE", [x], [y])
+    return b.build([x], [y])
+
+
+def mean(
+    dtype: str, shape: Shape, axes: Sequence[int], *, keep_dims: bool = False, quant: Quant = PLAIN
+) -> bytes:
+    """MEAN over `axes`, which may count from the end."""
+    b = tb.ModelBuilder()
+    gone = {axis % len(shape) for axis in axes}
+    kept = [
+        1 if axis in gone else size for axis, size in enumerate(shape) if keep_dims or axis not in gone
+    ]
+    x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor(kept, dtype, **(quant.rescaled if dtype == "int8" else {}))
+    b.op("MEAN", [x, b.constant(axes, "int32")], [y], tb.mean_options(keep_dims=keep_dims))
+    return b.build([x], [y])
+
+
+def pad(dtype: str, shape: Shape, widths: Sequence[tuple[int, int]], *, quant: Quant = PLAIN) -> bytes:
+    """PAD by (before, after) along each axis."""
+    b = tb.ModelBuilder()
+    same = quant.input if dtype == "int8" else {}
+    x = b.tensor(shape, dtype, **same)
+    y = b.tensor([size + sum(pair) for size, pair in zip(shape, widths, strict=True)], dtype, **same)
+    b.op("PAD", [x, b.constant(widths, "int32")], [y], ("PadOptions", {}))
+    return b.build([x], [y])
+
+
+def add(
+    dtype: str,
+    shapes: tuple[Shape, Shape],
+    *,
+    quants: tuple[Quant, Quant] = (PLAIN, PLAIN),
+    output: tuple[float, int] = (0.1, 3),
+    activation: str = "NONE",
+) -> bytes:
+    """ADD of two inputs; the output has the broadcast shape and (scale, zero point) `output`."""
+    b = tb.ModelBuilder()
+    operands = [
+        b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
+        for shape, quant in zip(shapes, quants, strict=True)
+    ]
+    result = {"scale": output[0], "zero_point": output[1]} if dtype == "int8" else {}
+    y = b.tensor(np.broadcast_shapes(*(tuple(shape) for shape in shapes)), dtype, **result)
+    b.op("ADD", operands, [y], tb.add_options(activation=activation))
+    return b.build(operands, [y])
+
+
+def softmax(dtype: str, shape: Shape, *, quant: Quant = PLAIN, beta: float = 1.0) -> bytes:
+    """SOFTMAX over the last axis."""
+    b = tb.ModelBuilder()
+    x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
+    y = b.tensor(shape, dtype, **({"scale": 1 / 256, "zero_point": -128} if dtype == "int8" else {}))
+    b.op("SOFTMAX", [x], [y], tb.softmax_options(beta=beta))
+    return b.build([x], [y])

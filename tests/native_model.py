@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated models on the host: one archive of kernels per set of flags, one small library per model."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.compiler import GeneratedSource, compile_graph
+from harness.graph import Graph, read_tflite
+
+Array = npt.NDArray[Any]
+
+FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
+KERNELS = FIRMWARE / "lib" / "nn"
+INCLUDES = (f"-I{FIRMWARE / 'include'}", f"-I{KERNELS}")
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=gnu11", "-O1", "-ffp-contract=off", "-fPIC", *WARNINGS)
+
+#: What the arena holds before each inference: a kernel that reads what nobody wrote gives itself away.
+_GARBAGE = 0x5B
+
+
+@functools.cache
+def work_folder() -> Path:
+    """A folder of this process that goes when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="quantrig-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_numbers = itertools.count()
+
+
+def model_folder(files: Mapping[str, str]) -> Path:
+    """A new folder with these files."""
+    folder = work_folder() / f"model{next(_numbers)}"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a compiler; its complaints become the message of the failure."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(str(part) for part in command)}\n{done.stdout}{done.stderr}")
+    return done
+
+
+@functools.cache
+def kernel_archive(compiler: str = "gcc", flags: tuple[str, ...] = FLAGS) -> Path:
+    """All kernels compiled once."""
+    folder = model_folder({})
+    sources = sorted(KERNELS.glob("*.c"))
+    for source in sources:
+        run(compiler, *flags, *INCLUDES, "-c", source, "-o", folder / f"{source.stem}.o")
+    archive = folder / "libnn.a"
+    run("ar", "rcs", archive, *sorted(folder.glob("*.o")))
+    return archive
+
+
+class NativeModel:
+    """A generated model in this process. Every model is a library of its own, kernels included."""
+
+    def __init__(self, graph: Graph, source: GeneratedSource) -> None:
+        folder = model_folder(source.files)
+        library = folder / "model.so"
+        run(
+            "gcc", *FLAGS, "-shared", f"-I{folder}", *INCLUDES, "-o", library,
+            folder / "model.c", kernel_archive(), "-lm",
+        )  # fmt: skip
+        self._library = ctypes.CDLL(str(library))
+        self._outputs = graph.output_tensors()
+        self._inputs = graph.input_tensors()
+        arena = (ctypes.c_uint8 * source.arena_bytes).in_dll(self._library, "qr_arena")
+        self.arena: npt.NDArray[np.uint8] = np.frombuffer(arena, np.uint8)
+        self.input_places = self._places("qr_model_inputs", len(self._inputs))
+        self.output_places = self._places("qr_model_outputs", len(self._outputs))
+
+    def _places(self, symbol: str, count: int) -> list[tuple[int, int]]:
+        words = (ctypes.c_uint32 * (2 * count)).in_dll(self._library, symbol)
+        return list(zip(words[::2], words[1::2], strict=True))
+
+    def constant(self, symbol: str, size: int) -> bytes:
+        """The bytes of a table such as qr_model_info."""
+        return bytes((ctypes.c_uint8 * size).in_dll(self._library, symbol))
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """As `harness.reference.expected_outputs`: one array (samples, elements) per output tensor."""
+        samples = [self._infer(sample) for sample in zip(*inputs, strict=True)]
+        return [np.stack(column) for column in zip(*samples, strict=True)]
+
+    def _infer(self, sample: Sequence[Array]) -> list[Array]:
+        self.arena[:] = _GARBAGE
+        for value, (offset, nbytes) in zip(sample, self.input_places, strict=True):
+            self.arena[offset : offset + nbytes] = np.frombuffer(value.tobytes(), np.uint8)
+        self._library.qr_model_invoke()
+        return [
+            np.frombuffer(self.arena[offset : offset + nbytes].tobytes(), tensor.dtype.numpy)
+            for tensor, (offset, nbytes) in zip(self._outputs, self.output_places, strict=True)
+        ]
+
+
+def native_model(data: bytes, *, name: str = "model") -> NativeModel:
+    """Compile a .tflite file all the way."""
+    graph = read_tflite(data, name=name)
+    return NativeModel(graph, compile_graph(graph))
