@@ -36,6 +36,12 @@ MEDIUM = tuple(fixtures.measured(case, samples=60) for case in CASES)
 FORK = multiprocessing.get_context("fork")
 
 
+@pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that write hundreds of times and cut no power."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
+
+
 def run_of(root: Path, results: Sequence[Result]) -> Path:
     return fixtures.write_run(root, results)
 
@@ -272,6 +278,7 @@ def test_sigkill_while_creating_leaves_nothing_visible(tmp_path: Path) -> None:
             RunWriter.reopen(path).close()
 
 
+@pytest.mark.usefixtures("no_sync")
 def test_results_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> None:
     path = run_of(tmp_path, SMALL)
     rows, samples = path / "results.csv", path / "samples.csv"
@@ -288,6 +295,7 @@ def test_results_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> N
         assert (rows.read_bytes(), samples.read_bytes()) == (whole_rows, whole_samples)
 
 
+@pytest.mark.usefixtures("no_sync")
 def test_samples_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> None:
     path = run_of(tmp_path, SMALL)
     rows, samples = path / "results.csv", path / "samples.csv"
