@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES, wire_bytes
+from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES
 
 #: Exchanges in a row without trouble after which frames may be twice as long again.
 CLEAN_BEFORE_GROWTH: Final = 32
@@ -38,9 +38,9 @@ class Timing:
         if self.baud <= 0 or self.attempts <= 0 or self.hello_every_s <= 0:
             raise ValueError("baud, attempts and hello_every_s must be positive")
 
-    def reply_to_s(self, frame_bytes: int) -> float:
-        """Time for a frame and an equally long reply, ten bits on the line per byte."""
-        return self.reply_s + 2 * 10 * wire_bytes(frame_bytes) / self.baud
+    def reply_to_s(self, line_bytes: int) -> float:
+        """Time for an exchange of `line_bytes`, request and reply together, ten bits on the line for each."""
+        return self.reply_s + 10 * line_bytes / self.baud
 
     def inference_s(self, slowest_s: float | None) -> float:
         """Time for an inference where the slowest so far took `slowest_s`."""
@@ -93,10 +93,10 @@ class Wait:
         self.announced = False
         """The device has said, or probably said, that it runs the model."""
 
-    def sent(self, frame_bytes: int) -> None:
-        """A copy of the request went out."""
+    def sent(self, line_bytes: int) -> None:
+        """A copy of the request went out; it and the reply take `line_bytes` on the line."""
         self.unanswered += 1
-        self._restart(self._timing.reply_to_s(frame_bytes))
+        self._restart(self._timing.reply_to_s(line_bytes))
 
     def inferring(self, slowest_s: float | None, *, guessed: bool = False) -> None:
         """The device runs the model now; `guessed` when the announcement came damaged."""

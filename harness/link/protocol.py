@@ -207,7 +207,7 @@ class Link:
                 self._dropped += 1
                 continue
             reply = self._parse(frame)
-            if isinstance(reply, HelloPage) and not self._echoes(reply):
+            if self._is_for_another_session(reply):
                 self._dropped += 1
                 continue
             self._advance(reply)
@@ -216,8 +216,9 @@ class Link:
     def _encode(self, request: Request) -> bytes:
         return encode(Frame(type=request.TYPE, sequence=self._sequence, body=request.body()))
 
-    def _echoes(self, page: HelloPage) -> bool:
-        return isinstance(self._request, HelloRequest) and self._request.nonce == page.nonce
+    def _is_for_another_session(self, reply: Reply) -> bool:
+        asked = self._request
+        return isinstance(asked, HelloRequest) and isinstance(reply, HelloPage) and asked.nonce != reply.nonce
 
     def _parse(self, frame: Frame) -> Reply:
         try:

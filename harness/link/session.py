@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.errors import LocalProtocolError
 from harness.link.blame import Trouble, broken, no_hello, no_reply, refusal
-from harness.link.frames import OVERHEAD_BYTES, Damaged
+from harness.link.frames import OVERHEAD_BYTES, Damaged, wire_bytes
 from harness.link.messages import (
     ErrorReply,
     Hello,
@@ -36,7 +36,7 @@ from harness.link.messages import (
     parse_card,
 )
 from harness.link.pacing import FrameLimit, Timing, Wait
-from harness.link.protocol import NEED_DATA, REFUSED, Link
+from harness.link.protocol import NEED_DATA, REFUSED, Event, Link
 from harness.link.transport import Transport
 
 
@@ -183,7 +183,7 @@ class Session:
 
     def _page(self, offset: int) -> HelloPage:
         while True:
-            reply = self._ask(self._hello_request(offset), HelloPage.LAYOUT.size)
+            reply = self._exchange(self._hello_request(offset))
             if isinstance(reply, HelloPage):
                 return reply
 
@@ -192,7 +192,7 @@ class Session:
         while offset < len(data):
             chunk = data[offset : offset + self._limit.payload(WriteRequest.LAYOUT.size)]
             request = WriteRequest(tensor=tensor, offset=offset, data=chunk)
-            if isinstance(self._ask(request, 0), WriteDone):
+            if isinstance(self._exchange(request), WriteDone):
                 offset += len(chunk)
 
     def _complete(self, data: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
@@ -204,7 +204,7 @@ class Session:
             output, data = data[:size], data[size:]
             while len(output) < size:
                 length = min(self._limit.payload(0), size - len(output))
-                reply = self._ask(ReadRequest(tensor=tensor, offset=len(output), length=length), 0)
+                reply = self._exchange(ReadRequest(tensor=tensor, offset=len(output), length=length))
                 if isinstance(reply, ReadDone):
                     if len(reply.data) != length:
                         raise broken(f"{len(reply.data)} bytes where READ asked for {length}")
@@ -219,29 +219,24 @@ class Session:
 
     # --- exchange -----------------------------------------------------------------------------------
 
-    def _insist(self, request: Request) -> Reply:
-        """The reply to a request that is never too long for the line."""
-        reply = self._exchange(request, lambda: False)
-        assert reply is not None  # noqa: S101 - only what is too long is abandoned
+    def _insist(self, request: InferRequest | StatusRequest) -> Reply:
+        """The reply to a request that is never cut."""
+        reply = self._exchange(request)
+        assert reply is not None  # noqa: S101 - see _exchange
         return reply
 
-    def _ask(self, request: HelloRequest | WriteRequest | ReadRequest, reply_head: int) -> Reply | None:
-        """The reply, or None when trouble made frames so short that the request must be cut anew."""
-        there = OVERHEAD_BYTES + len(request.body())
-        back = OVERHEAD_BYTES + reply_head
-        if isinstance(request, HelloRequest):
-            back += request.limit
-        elif isinstance(request, ReadRequest):
-            back += request.length
-        return self._exchange(request, lambda: max(there, back) > self._limit.bytes)
+    def _exchange(self, request: Request) -> Reply | None:
+        """The reply, or None when trouble made frames so short that the request must be cut anew.
 
-    def _exchange(self, request: Request, too_long: Callable[[], bool]) -> Reply | None:
+        An INFER may have run, so it is never given up for another; its reply is what is cut.
+        """
         data = self._link.send(request)
         wait = Wait(self._clock, self._timing)
         trouble = Trouble.SILENCE
         for attempt in range(self._timing.attempts):
             self._transport.write(data)
-            wait.sent(self._limit.bytes)
+            reply_bytes = self._reply_bytes(request)
+            wait.sent(len(data) + wire_bytes(reply_bytes))
             result = self._await(wait)
             if not isinstance(result, Trouble):
                 if attempt == 0:
@@ -250,11 +245,27 @@ class Session:
             trouble = result
             self._retries += 1
             self._limit.bad()
-            if too_long():
+            longest = max(OVERHEAD_BYTES + len(request.body()), reply_bytes)
+            if not self._link.inferring and longest > self._limit.bytes:
                 self._link.abandon()
                 return None
             data = self._link.resend(infer_limit=self._limit.payload(InferDone.LAYOUT.size))
         raise no_reply(type(request).__name__, self._timing.attempts, trouble)
+
+    def _reply_bytes(self, request: Request) -> int:
+        """The longest frame that can answer `request`."""
+        match request:
+            case HelloRequest():
+                body = HelloPage.LAYOUT.size + request.limit
+            case InferRequest():
+                body = self._limit.payload(0)
+            case ReadRequest():
+                body = request.length
+            case StatusRequest():
+                body = Status.LAYOUT.size
+            case WriteRequest():
+                body = 0
+        return OVERHEAD_BYTES + body
 
     def _await(self, wait: Wait) -> Reply | Trouble:
         """The reply to the request under way, or what went wrong.
@@ -264,17 +275,9 @@ class Session:
         may still be answered, a damaged frame is no reason to send one more.
         """
         while True:
-            event = self._link.next_event()
-            if event is NEED_DATA:
-                left = wait.left_s(partial=self._link.partial)
-                data = b"" if left is None else self._transport.read(left)
-                if data:
-                    wait.heard()
-                    self._link.receive_data(data)
-                    continue
-                if not self._link.drop_partial():
-                    return Trouble.SILENCE
-                event = Damaged(why="its delimiter is missing")
+            event = self._next_event(wait)
+            if event is None:
+                return Trouble.SILENCE
             if isinstance(event, Running):
                 wait.inferring(self._slowest_s)
             elif isinstance(event, Damaged) and self._link.inferring and not wait.announced:
@@ -291,6 +294,22 @@ class Session:
                 if isinstance(event, InferDone):
                     self._note_inference(wait.took_s())
                 return event
+
+    def _next_event(self, wait: Wait) -> Event | None:
+        """What comes next, reading as long as there is patience; None when nothing came."""
+        while True:
+            event = self._link.next_event()
+            if event is not NEED_DATA:
+                return event
+            left = wait.left_s(partial=self._link.partial)
+            data = b"" if left is None else self._transport.read(left)
+            if data:
+                wait.heard()
+                self._link.receive_data(data)
+            elif self._link.drop_partial():
+                return Damaged(why="its delimiter is missing")
+            else:
+                return None
 
     def _note_inference(self, took_s: float | None) -> None:
         if took_s is not None:
