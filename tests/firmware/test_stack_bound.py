@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stack bound from small listings whose depth can be added up by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+SOURCE = Path(__file__).resolve().parents[2] / "firmware" / "platforms" / "quantrig" / "stack_bound.py"
+
+
+def _load() -> Any:
+    spec = importlib.util.spec_from_file_location("stack_bound", SOURCE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["stack_bound"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+stack_bound = _load()
+
+
+def listing(**functions: str) -> str:
+    """`objdump` text: each function 256 bytes after the last, its instructions split by `;`.
+
+    `@name` in an instruction stands for that function's address, as objdump writes it.
+    """
+    address = {name: 0x1000 + 0x100 * index for index, name in enumerate(functions)}
+    lines = []
+    for name, body in functions.items():
+        lines.append(f"{address[name]:08x} <{name.replace('__dot__', '.')}>:")
+        for index, insn in enumerate(body.split(";")):
+            text = insn.strip()
+            if "@" in text:
+                mnemonic, target = text.split("@")
+                text = f"{mnemonic.strip()}\t{address[target]:x} <{target}>"
+            lines.append(f"    {address[name] + 2 * index:x}:\t{text}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def avr(text: str) -> str:
+    """The same listing as AVR's objdump writes it: the target stands in a comment."""
+    out = []
+    for line in text.splitlines():
+        head, tab, target = line.rpartition("\t")
+        out.append(f"{head}\t.+0\t; 0x{target}" if tab and "<" in target else line)
+    return "\n".join(out)
+
+
+def su(**frames: int) -> list[str]:
+    return ["".join(f"src/x.c:1:2:{name}\t{size}\tstatic\n" for name, size in frames.items())]
+
+
+def arm_bytes(frames: list[str], **functions: str) -> int:
+    return int(stack_bound.stack_bound("arm", listing(**functions), frames).reserve_bytes)
+
+
+def avr_bytes(frames: list[str], **functions: str) -> int:
+    return int(stack_bound.stack_bound("avr", avr(listing(**functions)), frames).reserve_bytes)
+
+
+def test_arm_adds_up_the_worst_chain() -> None:
+    text = {
+        "Reset_Handler": "push {r3, lr};bl @main;b.n @Reset_Handler",
+        "main": "push {r4, lr};bl @deep;bl @wide;pop {r4, pc}",
+        "deep": "push {lr};bl @leaf;pop {pc}",
+        "wide": "sub sp, #100;add sp, #100;bx lr",
+        "leaf": "bx lr",
+    }
+    frames = su(Reset_Handler=8, main=8, deep=8, wide=104, leaf=0)
+    bound = stack_bound.stack_bound("arm", listing(**text), frames)
+    assert bound.reserve_bytes == 8 + 8 + 104
+    assert bound.path == ("Reset_Handler", "main", "wide")
+    assert bound.interrupt_bytes == 0
+
+
+def test_arm_interrupt_costs_its_own_frame_and_the_fpu_s() -> None:
+    text = {"Reset_Handler": "b.n @Reset_Handler", "USART2_IRQHandler": "push {r4, lr};pop {r4, pc}"}
+    assert arm_bytes(su(Reset_Handler=0, USART2_IRQHandler=8), **text) == 120  # 108 + 8, then to 8
+
+
+def test_avr_counts_return_addresses_once() -> None:
+    # GCC's .su includes the two bytes of the caller's return address on AVR
+    text = {"main": "call @work", "work": "call @leaf;ret", "leaf": "ret", "__vector_18": "reti"}
+    assert avr_bytes(su(main=2, work=12, leaf=6, __vector_18=11), **text) == 2 + 12 + 6 + 11
+
+
+def test_library_function_is_measured_by_its_pushes() -> None:
+    arm = {
+        "Reset_Handler": "bl @libm",
+        "libm": "stmdb sp!, {r4, r5, lr};vpush {d8-d9};sub sp, #8;str.w r0, [sp, #-4]!;pop {r4, pc}",
+    }
+    assert arm_bytes(su(Reset_Handler=0), **arm) == 12 + 16 + 8 + 4
+    avr_text = {"main": "call @lib", "lib": "push r28;push r29;sbiw r28, 0x0c;ret"}
+    assert avr_bytes(su(main=2), **avr_text) == 2 + 2 + 14
+
+
+def test_avr_call_of_the_next_instruction_is_a_push() -> None:
+    text = "00001000 <main>:\n    1000:\trcall\t.+4\t; 0x1100 <lib>\n"
+    text += "00001100 <lib>:\n    1100:\trcall\t.+0\t; 0x1102 <lib+0x2>\n    1102:\tret\n"
+    assert stack_bound.stack_bound("avr", text, su(main=2)).reserve_bytes == 2 + 2 + 2
+
+
+def test_avr_shared_prologue_belongs_to_who_jumps_to_it() -> None:
+    text = {
+        "main": "call @lib",
+        "lib": "jmp @__prologue_saves__;call @leaf;ret",
+        "leaf": "push r0;ret",
+        "__prologue_saves__": "push r2;push r3;push r4;ijmp",
+    }
+    assert avr_bytes(su(main=2), **text) == 2 + (2 + 3) + (2 + 1)
+
+
+def test_tail_call_of_ours_gives_its_frame_back() -> None:
+    text = {"Reset_Handler": "bl @first", "first": "sub sp, #64;add sp, #64;b.w @second", "second": "bx lr"}
+    assert arm_bytes(su(Reset_Handler=0, first=64, second=80), **text) == 80
+
+
+def test_tail_call_of_a_library_does_not() -> None:
+    text = {
+        "Reset_Handler": "bl @first",
+        "first": "push {r4, r5};b.w @second",
+        "second": "push {r4, r5};bx lr",
+    }
+    assert arm_bytes(su(Reset_Handler=0), **text) == 16
+
+
+def test_library_code_may_fall_into_the_next_function() -> None:
+    text = {"Reset_Handler": "bl @first", "first": "push {r4, r5}", "second": "push {r4, r5};bx lr"}
+    assert arm_bytes(su(Reset_Handler=0), **text) == 16
+
+
+def test_literals_after_the_end_are_not_code() -> None:
+    text = {"Reset_Handler": "bl @first", "first": "bx lr;.word 0x0000ffff", "second": "push {r4, r5};bx lr"}
+    assert arm_bytes(su(Reset_Handler=0), **text) == 0
+
+
+def test_cold_part_runs_in_its_function_s_frame() -> None:
+    text = {
+        "Reset_Handler": "bl @work",
+        "work": "push {r4, lr};bne.w @work__dot__cold;pop {r4, pc}",
+        "work__dot__cold": "bl @leaf",
+        "leaf": "push {r4, lr};pop {r4, pc}",
+    }
+    assert arm_bytes(su(Reset_Handler=0, work=8, leaf=8), **text) == 16
+
+
+def test_clones_use_the_frame_of_their_source() -> None:
+    assert stack_bound.source_name("pack.constprop.0.isra.2") == "pack"
+    text = {"Reset_Handler": "bl @pack__dot__part__dot__0", "pack__dot__part__dot__0": "bx lr"}
+    assert arm_bytes(su(Reset_Handler=0, pack=40), **text) == 40
+
+
+def test_statics_of_one_name_count_as_the_largest() -> None:
+    assert stack_bound.parse_su(["a.c:1:1:put\t8\tstatic\n", "b.c:1:1:put\t24\tdynamic,bounded\n"]) == {
+        "put": 24
+    }
+
+
+REFUSED = {
+    "recursion": ("main", "recursion", {"Reset_Handler": "bl @main", "main": "bl @main"}),
+    "mutual recursion": (
+        "even|odd",
+        "recursion",
+        {"Reset_Handler": "bl @even", "even": "bl @odd", "odd": "bl @even"},
+    ),
+    "function pointer": ("main", "indirect", {"Reset_Handler": "bl @main", "main": "blx r3"}),
+    "jump through a register": ("main", "indirect", {"Reset_Handler": "bl @main", "main": "bx r3"}),
+    "pointer from memory": ("main", "indirect", {"Reset_Handler": "bl @main", "main": "ldr pc, [r3]"}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_no_bound(case: str) -> None:
+    function, reason, text = REFUSED[case]
+    frames = su(**dict.fromkeys(text, 8))
+    with pytest.raises(stack_bound.StackBoundError, match=f"({function}): .*{reason}"):
+        stack_bound.stack_bound("arm", listing(**text), frames)
+
+
+def test_avr_table_jump_has_no_bound() -> None:
+    with pytest.raises(stack_bound.StackBoundError, match="indirect"):
+        avr_bytes(su(main=2), main="ijmp")
+
+
+def test_unreachable_sins_do_not_matter() -> None:
+    assert (
+        arm_bytes(su(Reset_Handler=8, lost=8), Reset_Handler="b.n @Reset_Handler", lost="blx r3;bl @lost")
+        == 8
+    )
+
+
+def test_pop_of_the_return_address_is_a_return() -> None:
+    assert arm_bytes(su(Reset_Handler=8), Reset_Handler="bl @lib", lib="push {lr};ldr.w pc, [sp], #4") == 16
+
+
+def test_frame_without_a_size() -> None:
+    with pytest.raises(stack_bound.StackBoundError, match=r"grow.*no constant size"):
+        stack_bound.parse_su(["a.c:1:1:grow\t16\tdynamic\n"])
+
+
+def test_no_entry() -> None:
+    with pytest.raises(stack_bound.StackBoundError, match="no function Reset_Handler"):
+        arm_bytes([], main="bx lr")
+
+
+@given(
+    frames=st.lists(st.integers(0, 64).map(lambda words: 8 * words), min_size=1, max_size=8),
+    edges=st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7))),
+)
+def test_equals_the_longest_path_of_any_tree_of_calls(frames: list[int], edges: set[tuple[int, int]]) -> None:
+    """Against a brute force over all paths; calls go to later functions only, so there is no circle."""
+    count = len(frames)
+    calls = {(a, b) for a, b in edges if a < b < count}
+
+    def worst(function: int) -> int:
+        return frames[function] + max((worst(b) for a, b in calls if a == function), default=0)
+
+    names = ["Reset_Handler", *(f"f{index}" for index in range(1, count))]
+    bodies = [
+        ";".join([f"bl @{names[b]}" for a, b in sorted(calls) if a == index] + ["bx lr"])
+        for index in range(count)
+    ]
+    assert arm_bytes(
+        su(**dict(zip(names, frames, strict=True))), **dict(zip(names, bodies, strict=True))
+    ) == worst(0)
