@@ -86,7 +86,7 @@ class NativeModel:
         self._outputs = graph.output_tensors()
         self._inputs = graph.input_tensors()
         arena = (ctypes.c_uint8 * source.arena_bytes).in_dll(self._library, "qr_arena")
-        self.arena: npt.NDArray[np.uint8] = np.frombuffer(arena, np.uint8)
+        self.arena: npt.NDArray[np.uint8] = np.ctypeslib.as_array(arena)
         self.input_places = self._places("qr_model_inputs", len(self._inputs))
         self.output_places = self._places("qr_model_outputs", len(self._outputs))
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small .tflite files by hand: any shape, quantization and option, sound or not, without TensorFlow.
 
-    b = ModelBuilder()
-    x = b.tensor((1, 4, 4, 3), scale=0.5, zero_point=-1)
-    y = b.tensor((1, 2, 2, 3), scale=0.5, zero_point=-1)
-    b.op("MAX_POOL_2D", [x], [y], pool_options(filter_size=(2, 2), strides=(2, 2)))
-    data = b.build([x], [y])
+b = ModelBuilder()
+x = b.tensor((1, 4, 4, 3), scale=0.5, zero_point=-1)
+y = b.tensor((1, 2, 2, 3), scale=0.5, zero_point=-1)
+b.op("MAX_POOL_2D", [x], [y], pool_options(filter_size=(2, 2), strides=(2, 2)))
+data = b.build([x], [y])
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class ModelBuilder:
     ) -> int:
         """A value that is given or computed at run time; unquantized where `scale` is None."""
         scales, zero_points = ((), ()) if scale is None else ((scale,), (zero_point,))
-        return self._add(tuple(shape), dtype, scales, zero_points, 0, name, buffer=0)
+        return self._add(
+            tuple(shape), dtype, scales=scales, zero_points=zero_points, axis=0, name=name, buffer=0
+        )
 
     def constant(
         self,
@@ -83,18 +85,19 @@ class ModelBuilder:
         self.buffers.append(array.tobytes())
         zeros = (0,) * len(scales) if zero_points is None else tuple(zero_points)
         return self._add(
-            np.shape(values), dtype, tuple(scales), zeros, axis, name, buffer=len(self.buffers) - 1
-        )
+            np.shape(values), dtype, scales=tuple(scales), zero_points=zeros, axis=axis, name=name,
+            buffer=len(self.buffers) - 1,
+        )  # fmt: skip
 
     def _add(
         self,
         shape: tuple[int, ...],
         dtype: str,
+        *,
         scales: tuple[float, ...],
         zero_points: tuple[int, ...],
         axis: int,
         name: str | None,
-        *,
         buffer: int,
     ) -> int:
         index = len(self.tensors)

@@ -213,9 +213,7 @@ def fully_connected(
     return b.build([x], [y])
 
 
-def pool(
-    kind: str, dtype: str, window: Window, *, quant: Quant = PLAIN, activation: str = "NONE"
-) -> bytes:
+def pool(kind: str, dtype: str, window: Window, *, quant: Quant = PLAIN, activation: str = "NONE") -> bytes:
     """MAX_POOL_2D or AVERAGE_POOL_2D."""
     b = tb.ModelBuilder()
     same = quant.input if dtype == "int8" else {}
@@ -261,9 +259,7 @@ def mean(
     """MEAN over `axes`, which may count from the end."""
     b = tb.ModelBuilder()
     gone = {axis % len(shape) for axis in axes}
-    kept = [
-        1 if axis in gone else size for axis, size in enumerate(shape) if keep_dims or axis not in gone
-    ]
+    kept = [1 if axis in gone else size for axis, size in enumerate(shape) if keep_dims or axis not in gone]
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor(kept, dtype, **(quant.rescaled if dtype == "int8" else {}))
     b.op("MEAN", [x, b.constant(axes, "int32")], [y], tb.mean_options(keep_dims=keep_dims))
@@ -294,7 +290,7 @@ def add(
         b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
         for shape, quant in zip(shapes, quants, strict=True)
     ]
-    result = {"scale": output[0], "zero_point": output[1]} if dtype == "int8" else {}
+    result: dict[str, Any] = {"scale": output[0], "zero_point": output[1]} if dtype == "int8" else {}
     y = b.tensor(np.broadcast_shapes(*(tuple(shape) for shape in shapes)), dtype, **result)
     b.op("ADD", operands, [y], tb.add_options(activation=activation))
     return b.build(operands, [y])
@@ -304,6 +300,7 @@ def softmax(dtype: str, shape: Shape, *, quant: Quant = PLAIN, beta: float = 1.0
     """SOFTMAX over the last axis."""
     b = tb.ModelBuilder()
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
-    y = b.tensor(shape, dtype, **({"scale": 1 / 256, "zero_point": -128} if dtype == "int8" else {}))
+    fixed: dict[str, Any] = {"scale": 1 / 256, "zero_point": -128} if dtype == "int8" else {}
+    y = b.tensor(shape, dtype, **fixed)
     b.op("SOFTMAX", [x], [y], tb.softmax_options(beta=beta))
     return b.build([x], [y])

@@ -40,7 +40,7 @@ BELOW_ONE_BIT = Quant(gain=2.0**-40)
 )  # fmt: skip
 @few(16)
 def test_conv_2d_int8(
-    window: Window, outputs: int, quant: Quant, activation: str, bias: int | None, seed: int
+    *, window: Window, outputs: int, quant: Quant, activation: str, bias: int | None, seed: int
 ) -> None:
     model = convolution(
         "int8", window, outputs=outputs, quant=quant, activation=activation, bias=bias, seed=seed
@@ -73,7 +73,7 @@ def test_conv_2d_float32(window: Window, outputs: int, activation: str, bias: in
 )  # fmt: skip
 @few(16)
 def test_depthwise_conv_2d_int8(
-    window: Window, multiplier: int, quant: Quant, activation: str, bias: int | None, seed: int
+    *, window: Window, multiplier: int, quant: Quant, activation: str, bias: int | None, seed: int
 ) -> None:
     model = depthwise(
         "int8", window, multiplier=multiplier, quant=quant, activation=activation, bias=bias, seed=seed

@@ -29,12 +29,18 @@ sizes = st.integers(1, 40)
     bias=10, seed=1,
 )  # fmt: skip
 @given(
-    rows=rows, inputs=sizes, outputs=sizes, quant=layer_quants, activation=activations, bias=biases, seed=seeds
+    rows=rows,
+    inputs=sizes,
+    outputs=sizes,
+    quant=layer_quants,
+    activation=activations,
+    bias=biases,
+    seed=seeds,
 )
 @few(14)
 def test_int8(
-    per_channel: bool, rows: int, inputs: int, outputs: int, quant: Quant, activation: str, bias: int | None,
-    seed: int,
+    *, per_channel: bool, rows: int, inputs: int, outputs: int, quant: Quant, activation: str,
+    bias: int | None, seed: int,
 ) -> None:  # fmt: skip
     model = fully_connected(
         "int8", rows=rows, inputs=inputs, outputs=outputs, quant=replace(quant, per_channel=per_channel),
@@ -44,11 +50,16 @@ def test_int8(
 
 
 @given(
-    rows=rows, inputs=sizes, outputs=sizes, activation=activations, bias=st.sampled_from([None, 1]), seed=seeds
+    rows=rows,
+    inputs=sizes,
+    outputs=sizes,
+    activation=activations,
+    bias=st.sampled_from([None, 1]),
+    seed=seeds,
 )
 @few(12)
 def test_float32(
-    rows: int, inputs: int, outputs: int, activation: str, bias: int | None, seed: int
+    *, rows: int, inputs: int, outputs: int, activation: str, bias: int | None, seed: int
 ) -> None:
     model = fully_connected(
         "float32", rows=rows, inputs=inputs, outputs=outputs, activation=activation, bias=bias, seed=seed

@@ -23,9 +23,7 @@ WHOLE = Window(size=(9, 9), channels=3, kernel=(9, 9), padding="VALID")
 @example(window=OVERLAPPING, quant=Quant(input_zero=127), activation="RELU", seed=1)
 @example(window=PADDED, quant=Quant(input_zero=-128), activation="RELU6", seed=1)
 @example(window=WHOLE, quant=Quant(input_scale=0.01), activation="RELU_N1_TO_1", seed=1)
-@given(
-    window=windows(dilated=False), quant=quants(0, 0), activation=activations, seed=seeds
-)
+@given(window=windows(dilated=False), quant=quants(0, 0), activation=activations, seed=seeds)
 @few(10)
 def test_int8(kind: str, window: Window, quant: Quant, activation: str, seed: int) -> None:
     check(pool(kind, "int8", window, quant=quant, activation=activation), seed=seed)

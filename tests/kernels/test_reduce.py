@@ -30,9 +30,7 @@ GLOBAL = ([1, 6, 5, 3], [1, 2])
 @example(reduction=([1, 40, 40, 1], [1, 2]), keep_dims=False, quant=Quant(input_zero=127, gain=0.2), seed=1)
 @given(reduction=reductions(), keep_dims=st.booleans(), quant=value_quants, seed=seeds)
 @few(12)
-def test_mean_int8(
-    reduction: tuple[list[int], list[int]], keep_dims: bool, quant: Quant, seed: int
-) -> None:
+def test_mean_int8(reduction: tuple[list[int], list[int]], keep_dims: bool, quant: Quant, seed: int) -> None:
     check(mean("int8", *reduction, keep_dims=keep_dims, quant=quant), seed=seed)
 
 
@@ -74,9 +72,7 @@ def softmax_shapes(draw: st.DrawFn) -> list[int]:
 @example(shape=[2, 10], scale=2.0**-20, beta=1.0, seed=1)
 @example(shape=[2, 10], scale=40.0, beta=1.0, seed=1)
 @example(shape=[1, 1], scale=0.1, beta=1.0, seed=1)
-@given(
-    shape=softmax_shapes(), scale=scales(-10, 4), beta=st.sampled_from([1.0, 1.0, 0.5, 3.0]), seed=seeds
-)
+@given(shape=softmax_shapes(), scale=scales(-10, 4), beta=st.sampled_from([1.0, 1.0, 0.5, 3.0]), seed=seeds)
 @few(14)
 def test_softmax_int8(shape: list[int], scale: float, beta: float, seed: int) -> None:
     check(softmax("int8", shape, quant=Quant(input_scale=scale), beta=beta), seed=seed)
@@ -92,5 +88,3 @@ def test_softmax_int8_of_equal_values_at_its_largest_depth() -> None:
 @few(8)
 def test_softmax_float32(shape: list[int], beta: float, seed: int) -> None:
     check(softmax("float32", shape, beta=beta), seed=seed)
-
-
