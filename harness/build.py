@@ -298,21 +298,35 @@ def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
     """The record of a firmware that is too large, from its link without limits; None: that was not it."""
     unbounded = output / "firmware-unbounded.elf"
     stack = _stack_report(output)
-    limits = job.board.flash_bytes, job.board.ram_bytes
-    if not unbounded.is_file() or not stack or None in limits:
-        return None
+    if not unbounded.is_file() or not stack:
+        return _does_not_compile(job)
     program = elf.read_program(unbounded)
     sizes = _sizes(job, program, stack)
     span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes
-    needs = {
-        "flash": (sizes.flash_bytes, limits[0], f"{sizes.flash_model_bytes} of them the model"),
-        "ram": (span + reserve, limits[1], f"{span} static, {reserve} reserved for the stack"),
-    }
-    for region, (needed, available, detail) in needs.items():
-        if available is not None and needed > available:
-            error = {"region": region, "needed_bytes": needed, "available_bytes": available, "detail": detail}
-            return {"does_not_fit": error}
-    return None
+    return _excess(
+        "flash", sizes.flash_bytes, job.board.flash_bytes, f"{sizes.flash_model_bytes} of them the model"
+    ) or (
+        _excess(
+            "ram", span + reserve, job.board.ram_bytes, f"{span} static, {reserve} reserved for the stack"
+        )
+    )
+
+
+def _does_not_compile(job: _Job) -> dict[str, Any] | None:
+    """The same for a model so large that avr-gcc refuses an array of it (from 32 KiB on)."""
+    arrays = re.findall(rf"\buint8_t {elf.MODEL_PREFIX}\w+\[(\d+)\]", "".join(job.source.files.values()))
+    model = sum(map(int, arrays))
+    return _excess("flash", model, job.board.flash_bytes, "the model alone") or (
+        _excess("ram", job.source.arena_bytes, job.board.ram_bytes, "the arena alone")
+    )
+
+
+def _excess(region: str, needed: int, available: int | None, detail: str) -> dict[str, Any] | None:
+    """The record that says that `region` is too small, if it is."""
+    if available is None or needed <= available:
+        return None
+    error = {"region": region, "needed_bytes": needed, "available_bytes": available, "detail": detail}
+    return {"does_not_fit": error}
 
 
 def _linked_files(output: Path) -> list[str]:

@@ -113,6 +113,8 @@ def _seed_core(core: Path, *, project: Path) -> None:
         "packages/tool-scons/.piopm": json.dumps(installed),
         "packages/tool-scons/.piokeep": "",
         "packages/tool-scons/scons.py": _SCONS,
+        # PlatformIO tends its folder when the version in here is not its own
+        "appstate.json": json.dumps({"last_version": _installed("platformio")}),
         # written here, as parallel first runs would write it over each other
         "platforms/quantrig.pio-link": json.dumps({"cwd": str(project), "spec": platform}),
     }

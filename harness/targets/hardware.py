@@ -97,11 +97,15 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
             variables={"QR_IMAGE": str(firmware.image)},
         )
     if done.returncode != 0:
-        lines = [
-            line for line in done.output.splitlines() if re.search(r"error|fail|cannot|can't", line, re.I)
-        ]
         raise UploadError(
-            f"{board.title} on {port} was not flashed: {lines[0].strip() if lines else 'no message'}",
+            f"{board.title} on {port} was not flashed: {_complaint(done.output, UPLOADERS[upload.protocol][0])}",
             cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",
             fix=f"Check cable and port (`quantrig boards`); the whole output is in {log}.",
         )
+
+
+def _complaint(output: str, program: str) -> str:
+    """The uploader's first line that sounds like trouble; it speaks after its own command line."""
+    words = output.rpartition(f"\n{program} ")[2].splitlines()[1:]
+    trouble = [line for line in words if re.search(r"error|fail|cannot|can't|unable|not found", line, re.I)]
+    return next((line.strip() for line in trouble + words if line.strip()), "no message")

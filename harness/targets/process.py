@@ -42,7 +42,7 @@ def start(argv: Sequence[str | os.PathLike[str]], *, log: Path | None) -> Iterat
             except TimeoutError:
                 raise error from None
             name = Path(os.fspath(argv[0])).name
-            words = _last_line(log)
+            words = _last_words(log)
             raise TargetError(
                 error.what,
                 cause=f"{name} ended with exit code {code}{': ' + words if words else ''}.",
@@ -50,10 +50,11 @@ def start(argv: Sequence[str | os.PathLike[str]], *, log: Path | None) -> Iterat
             ) from error
 
 
-def _last_line(log: Path | None) -> str:
+def _last_words(log: Path | None) -> str:
+    """The last two lines of the log that are not empty."""
     if log is None:
         return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return "; ".join([line.strip() for line in lines if line.strip()][-2:])
