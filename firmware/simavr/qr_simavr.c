@@ -205,11 +205,14 @@ static void on_rx_isr(avr_irq_t *irq, uint32_t running, void *unused)
         sim.rx_isr_longest = sim.avr->cycle - sim.rx_isr_start;
 }
 
+/* simavr itself steps over an instruction that it does not know, with no more than a message. */
 static void log_to_stderr(avr_t *avr, const int level, const char *format, va_list arguments)
 {
-    (void)avr;
-    if (level <= LOG_ERROR)
-        vfprintf(stderr, format, arguments);
+    if (level > LOG_ERROR)
+        return;
+    vfprintf(stderr, format, arguments);
+    if (avr && strstr(format, "Invalid Opcode"))
+        avr->state = cpu_Crashed;
 }
 
 static avr_uart_t *find_uart(avr_t *avr)
