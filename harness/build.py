@@ -242,9 +242,11 @@ def _make(job: _Job) -> dict[str, Any]:
             job.template, "-e", job.board.pio_env, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S
         )
         output = work / "build" / job.board.pio_env
-        record = _does_not_fit(job, output) if done.returncode != 0 else _collect(job, output, draft)
-        if record is None:
+        # asked even after a link that succeeded: boards.yaml may be stricter than PlatformIO's board file
+        record = _does_not_fit(job, output)
+        if record is None and done.returncode != 0:
             raise _build_error(job, done)
+        record = record or _collect(job, output, draft)
         record["tools"] = _toolchain_state(job.board, _linked_files(output))
         record["files"] = {file.name: _sha256(file) for file in sorted(draft.iterdir()) if file.is_file()}
         (draft / _RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from harness import build as build_module
 from harness import pio
 from harness.build import TOOLCHAINS, Firmware, build
 from harness.elf import IDENTITY_MAGIC
@@ -345,12 +344,13 @@ def test_a_killed_build_is_never_taken_for_a_finished_one(cache: Path, tmp_path:
         assert not (firmware.folder.parent / "work").exists()
 
 
-def test_a_board_with_less_memory_is_another_build(cache: Path) -> None:
-    """What the board has is part of the key: the same source, tighter limits."""
-    uno = tiny_firmware(BOARDS["uno"], cache)
-    tight = replace(BOARDS["uno"], flash_bytes=uno.sizes.flash_bytes - 2)
-    job_key = build_module._key
-    assert job_key(tiny_source(), tight, "") != job_key(tiny_source(), BOARDS["uno"], "")
+def test_boards_yaml_may_be_stricter_than_the_linker(cache: Path) -> None:
+    """The same source, which links for PlatformIO's Uno, on a board with two bytes too few."""
+    need = tiny_firmware(BOARDS["uno"], cache).sizes.flash_bytes
+    tight = replace(BOARDS["uno"], flash_bytes=need - 2)
+    with pytest.raises(DoesNotFitError) as caught:
+        build(tiny_source(), tight, case_id="tiny/uno", cache=cache)
+    assert (caught.value.needed_bytes, caught.value.available_bytes) == (need, need - 2)
 
 
 def test_caches_of_tools_do_not_change_the_tree_digest(tmp_path: Path) -> None:

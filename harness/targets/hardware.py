@@ -97,8 +97,9 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
             variables={"QR_IMAGE": str(firmware.image)},
         )
     if done.returncode != 0:
+        words = _complaint(done.output, UPLOADERS[upload.protocol][0])
         raise UploadError(
-            f"{board.title} on {port} was not flashed: {_complaint(done.output, UPLOADERS[upload.protocol][0])}",
+            f"{board.title} on {port} was not flashed: {words}",
             cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",
             fix=f"Check cable and port (`quantrig boards`); the whole output is in {log}.",
         )
