@@ -91,9 +91,18 @@ def provenance(cases: Iterable[Case], run_id: str = "2026-11-21T0145-default") -
             },
         },
         targets={
-            "native": {"label": "wall time on this computer, not a microcontroller", "clock": "wall"},
-            "simavr": {"label": "simavr cycles, not silicon", "clock": "cycles"},
-            "qemu": {"label": "QEMU instructions, not time", "clock": "instructions"},
+            "native": {
+                "label": "Wall time of this computer, disturbed by whatever else runs on it.",
+                "clock": "wall",
+            },
+            "simavr": {
+                "label": "CPU cycles of a simulated chip; no silicon took part.",
+                "clock": "cycles",
+            },
+            "qemu": {
+                "label": "Executed instructions, exact and repeatable; not time.",
+                "clock": "instructions",
+            },
         },
         workloads={
             "digits": {
@@ -195,7 +204,9 @@ def measured(case: Case, *, samples: int | None = None) -> Result:
 
 def result_of(case: Case) -> Result:
     if (case.workload, case.variant, case.board) == ("gesture", "float32", "uno"):
-        error = DoesNotFitError(region="flash", needed_bytes=40_056, available_bytes=32_256)
+        error = DoesNotFitError(
+            region="flash", needed_bytes=40_056, available_bytes=32_256, detail="30256 of them the model"
+        )
         return failed(case, str(error), status=Status.DOES_NOT_FIT, reason_code="does-not-fit")
     return measured(case)
 
