@@ -88,15 +88,27 @@ class Wait:
         self._last_look = False
         self._began: float | None = None
         self._guessed = False
-        self.unanswered = 0
-        """Copies of the request that may still be answered."""
+        self._unanswered = 0
+        self.refused = False
+        """The device received this copy damaged."""
         self.announced = False
         """The device has said, or probably said, that it runs the model."""
 
-    def sent(self, line_bytes: int) -> None:
-        """A copy of the request went out; it and the reply take `line_bytes` on the line."""
-        self.unanswered += 1
+    def sent(self, line_bytes: int, *, copies: int = 1) -> None:
+        """Copies of the request went out; they and the reply take `line_bytes` on the line."""
+        self._unanswered += copies
+        self.refused = False
         self._restart(self._timing.reply_to_s(line_bytes))
+
+    def answered_badly(self) -> bool:
+        """A reply or a request arrived damaged; True when no other copy may still be answered."""
+        self._unanswered = max(0, self._unanswered - 1)
+        return not self._unanswered
+
+    def come_to_rest(self) -> None:
+        """The device received the request damaged: wait until it has said all that it says about it."""
+        self.refused = True
+        self._deadline = min(self._deadline, self._clock() + self._timing.quiet_s)
 
     def inferring(self, slowest_s: float | None, *, guessed: bool = False) -> None:
         """The device runs the model now; `guessed` when the announcement came damaged."""

@@ -135,6 +135,15 @@ class Link:
         """True while the request under way is an INFER."""
         return isinstance(self._request, InferRequest)
 
+    @property
+    def unannounced(self) -> bool:
+        """True while the request under way is an INFER that is not known to run."""
+        return self.inferring and self._state is State.WAITING
+
+    def flush(self) -> bytes:
+        """A lone delimiter: ends a request whose own was lost, and disturbs no inference that it starts."""
+        return DELIMITER
+
     def drop_partial(self) -> bool:
         """Forget bytes whose delimiter does not come; False when there are none."""
         return self._deframer.drop_partial()

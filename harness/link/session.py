@@ -213,7 +213,7 @@ class Session:
         return tuple(outputs)
 
     def _infer(self) -> InferDone:
-        reply = self._insist(InferRequest(limit=self._limit.payload(InferDone.LAYOUT.size)))
+        reply = self._insist(InferRequest(limit=self._infer_limit()))
         assert isinstance(reply, InferDone)  # noqa: S101 - Link.RECEIVING lets nothing else through
         return reply
 
@@ -233,10 +233,11 @@ class Session:
         data = self._link.send(request)
         wait = Wait(self._clock, self._timing)
         trouble = Trouble.SILENCE
+        flushing = False
         for attempt in range(self._timing.attempts):
             self._transport.write(data)
             reply_bytes = self._reply_bytes(request)
-            wait.sent(len(data) + wire_bytes(reply_bytes))
+            wait.sent(len(data) + wire_bytes(reply_bytes), copies=0 if flushing else 1)
             result = self._await(wait)
             if not isinstance(result, Trouble):
                 if attempt == 0:
@@ -249,8 +250,12 @@ class Session:
             if not self._link.inferring and longest > self._limit.bytes:
                 self._link.abandon()
                 return None
-            data = self._link.resend(infer_limit=self._limit.payload(InferDone.LAYOUT.size))
+            flushing = trouble is Trouble.SILENCE and self._link.unannounced and not flushing
+            data = self._link.flush() if flushing else self._link.resend(infer_limit=self._infer_limit())
         raise no_reply(type(request).__name__, self._timing.attempts, trouble)
+
+    def _infer_limit(self) -> int:
+        return self._limit.payload(InferDone.LAYOUT.size)
 
     def _reply_bytes(self, request: Request) -> int:
         """The longest frame that can answer `request`."""
@@ -270,30 +275,30 @@ class Session:
     def _await(self, wait: Wait) -> Reply | Trouble:
         """The reply to the request under way, or what went wrong.
 
-        After INFER the first damaged frame is most likely the announcement, so the device is left alone
-        then: bytes that reached it would disturb what it times. And while another copy of the request
-        may still be answered, a damaged frame is no reason to send one more.
+        Bytes that reach a device while it times an inference disturb it. So after INFER the first damaged
+        frame is taken for the announcement, and a request that the device calls damaged is repeated only
+        when the line has come to rest. And while another copy of the request may still be answered, a
+        damaged frame is no reason to send one more.
         """
         while True:
             event = self._next_event(wait)
             if event is None:
-                return Trouble.SILENCE
+                return Trouble.DAMAGE if wait.refused else Trouble.SILENCE
+            if isinstance(event, ErrorReply):
+                raise refusal(event)
             if isinstance(event, Running):
                 wait.inferring(self._slowest_s)
-            elif isinstance(event, Damaged) and self._link.inferring and not wait.announced:
-                wait.inferring(self._slowest_s, guessed=True)
-            elif isinstance(event, Damaged) and wait.settling():
-                continue
-            elif isinstance(event, Damaged) or event is REFUSED:
-                wait.unanswered = max(0, wait.unanswered - 1)
-                if not wait.unanswered:
-                    return Trouble.DAMAGE
-            elif isinstance(event, ErrorReply):
-                raise refusal(event)
             elif isinstance(event, Reply):
                 if isinstance(event, InferDone):
                     self._note_inference(wait.took_s())
                 return event
+            elif self._link.inferring and not wait.announced:
+                if event is REFUSED:
+                    wait.come_to_rest()
+                else:
+                    wait.inferring(self._slowest_s, guessed=True)
+            elif not (isinstance(event, Damaged) and wait.settling()) and wait.answered_badly():
+                return Trouble.DAMAGE
 
     def _next_event(self, wait: Wait) -> Event | None:
         """What comes next, reading as long as there is patience; None when nothing came."""

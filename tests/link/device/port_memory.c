@@ -13,12 +13,13 @@
 #define OUTPUT_BYTES (1L << 20)
 
 extern uint64_t fake_ticks;
+extern uint32_t fake_runs;
 
 static const uint8_t *input;
 static size_t input_bytes, input_at;
 static uint8_t output[OUTPUT_BYTES];
 static size_t output_end;
-static uint64_t started;
+static uint32_t runs_at_start;
 
 /* see port_memory.h */
 size_t device_serve(const uint8_t *data, size_t bytes)
@@ -102,12 +103,12 @@ uint16_t qr_port_rx_lost(void)
 
 void qr_port_timer_start(void)
 {
-    started = fake_ticks;
+    runs_at_start = fake_runs;
 }
 
 uint64_t qr_port_timer_stop(void)
 {
-    return fake_ticks == started ? 0 : fake_ticks;
+    return fake_runs == runs_at_start ? 0 : fake_ticks;
 }
 
 uint8_t qr_port_counter(void)
