@@ -38,7 +38,11 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def round_half_away(value: float) -> int:
     """Nearest integer; halves go away from zero (C `round`)."""
-    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+    magnitude = abs(value)
+    whole = math.floor(magnitude)
+    # Not floor(magnitude + 0.5): that sum rounds up by itself just below a half.
+    nearest = whole + (magnitude - whole >= 0.5)
+    return nearest if value >= 0 else -nearest
 
 
 def multiply_high(a: int, b: int) -> int:

@@ -2,10 +2,10 @@
 """Where each buffer lies in the arena: never overlapping while alive, as small as can be found.
 
 A buffer is a set of tensors that share bytes (through RESHAPE, or because a kernel works in place).
-The lower bound is the largest sum of bytes alive at one step. Greedy placing by falling size reaches
-it on chains; where it does not, a bounded search over placing orders follows. For any plan that is
-possible at all there is an order in which lowest-first placing finds one as small, so the search is
-complete when its budget suffices.
+The lower bound is the largest sum of bytes alive at one step. Placing from both ends reaches it on
+chains, where two are alive at a time; where neither that nor a greedy order reaches it, a bounded
+search over placing orders follows. For any plan that is possible at all there is an order in which
+lowest-first placing finds one as small, so the search is complete when its budget suffices.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
         lambda i: (-(buffers[i].last - buffers[i].first), -buffers[i].nbytes),
     )
     plans = [_place_all(buffers, sorted(range(len(buffers)), key=order)) for order in orders]
+    plans.append(_place_from_both_ends(buffers, bound))
     best = min(plans, key=lambda offsets: _extent(buffers, offsets))
     if _extent(buffers, best) > bound:
         best = _search(buffers, best, bound)
@@ -77,13 +78,39 @@ def _lowest_offset(buffer: Buffer, neighbours: list[tuple[int, int]]) -> int:
     return offset
 
 
+def _highest_offset(buffer: Buffer, neighbours: list[tuple[int, int]], ceiling: int) -> int:
+    """The highest aligned offset in the gaps below `ceiling`; negative where none is large enough.
+
+    The neighbours must not overlap each other.
+    """
+    for start, end in sorted(neighbours, reverse=True):
+        offset = (ceiling - buffer.nbytes) // buffer.align * buffer.align
+        if offset >= end:
+            return offset
+        ceiling = min(ceiling, start)
+    return (ceiling - buffer.nbytes) // buffer.align * buffer.align
+
+
+def _neighbours(buffers: Sequence[Buffer], placed: dict[int, int], i: int) -> list[tuple[int, int]]:
+    """(offset, end) of the placed buffers that are alive together with buffer `i`."""
+    return [(at, at + buffers[j].nbytes) for j, at in placed.items() if buffers[i].meets(buffers[j])]
+
+
 def _place_all(buffers: Sequence[Buffer], order: Sequence[int]) -> tuple[int, ...]:
     placed: dict[int, int] = {}
     for i in order:
-        neighbours = [
-            (placed[j], placed[j] + buffers[j].nbytes) for j in placed if buffers[i].meets(buffers[j])
-        ]
-        placed[i] = _lowest_offset(buffers[i], neighbours)
+        placed[i] = _lowest_offset(buffers[i], _neighbours(buffers, placed, i))
+    return tuple(placed[i] for i in range(len(buffers)))
+
+
+def _place_from_both_ends(buffers: Sequence[Buffer], ceiling: int) -> tuple[int, ...]:
+    """By time: at the bottom while that is free, else as high below `ceiling` as there is room."""
+    placed: dict[int, int] = {}
+    for i in sorted(range(len(buffers)), key=lambda i: (buffers[i].first, -buffers[i].nbytes)):
+        neighbours = _neighbours(buffers, placed, i)
+        lowest = _lowest_offset(buffers[i], neighbours)
+        highest = _highest_offset(buffers[i], neighbours, ceiling)
+        placed[i] = highest if lowest > 0 and highest >= 0 else lowest
     return tuple(placed[i] for i in range(len(buffers)))
 
 
@@ -105,10 +132,7 @@ def _search(buffers: Sequence[Buffer], best: tuple[int, ...], bound: int) -> tup
             continue
         i = stack[-1].pop()
         budget -= 1
-        neighbours = [
-            (placed[j], placed[j] + buffers[j].nbytes) for j in placed if buffers[i].meets(buffers[j])
-        ]
-        offset = _lowest_offset(buffers[i], neighbours)
+        offset = _lowest_offset(buffers[i], _neighbours(buffers, placed, i))
         if offset + buffers[i].nbytes >= best_extent:
             continue
         placed[i] = offset

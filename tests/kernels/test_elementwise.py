@@ -72,6 +72,7 @@ def operand_shapes(draw: st.DrawFn) -> tuple[list[int], list[int]]:
 
 
 @example(shapes=([2, 3], [2, 3]), quants=(LOUD, QUIET), output=(0.5, -128), activation="NONE", seed=1)
+@example(shapes=([1], [1, 1]), quants=(PLAIN, PLAIN), output=(0.5, -128), activation="NONE", seed=1)
 @example(shapes=([3], [1, 2, 2, 3]), quants=(QUIET, LOUD), output=(0.01, 127), activation="RELU6", seed=1)
 @example(shapes=([1, 2, 2, 3], [1]), quants=(PLAIN, LOUD), output=(8.0, 0), activation="RELU", seed=1)
 @given(

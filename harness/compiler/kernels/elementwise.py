@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -151,7 +152,7 @@ def add(graph: Graph, op: Op) -> KernelCall:
     operands = (Operand.INPUT_0, Operand.INPUT_1)
     if b.elements > a.elements:
         a, b, operands = b, a, (Operand.INPUT_1, Operand.INPUT_0)
-    if a.dtype is not b.dtype or a.shape != y.shape or not _repeats(b, a):
+    if a.dtype is not b.dtype or _significant(a) != _significant(y) or not _repeats(b, a):
         raise unsupported(graph, op, f"adds shapes {list(a.shape)} and {list(b.shape)}")
     check_dims(graph, op, (a.elements,))
     sizes = (str(a.elements), str(b.elements))
@@ -189,8 +190,11 @@ def add(graph: Graph, op: Op) -> KernelCall:
 
 
 def _repeats(small: Tensor, large: Tensor) -> bool:
-    """Whether `small` is the end of `large`'s shape, once leading ones are dropped."""
-    tail = list(small.shape)
-    while tail and tail[0] == 1:
-        tail.pop(0)
-    return not tail or list(large.shape[-len(tail) :]) == tail
+    """Whether `small` is the end of `large`'s shape, leading ones aside."""
+    tail = _significant(small)
+    return not tail or large.shape[-len(tail) :] == tail
+
+
+def _significant(tensor: Tensor) -> tuple[int, ...]:
+    """The shape without its leading ones."""
+    return tuple(itertools.dropwhile(lambda size: size == 1, tensor.shape))
