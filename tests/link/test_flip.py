@@ -94,7 +94,7 @@ def test_each_byte_flipped_on_the_way_to_a_process(native_firmware: Path, direct
     timing = Timing(
         baud=10_000_000,
         reply_s=0.03,
-        quiet_s=0.02,
+        quiet_s=0.005,
         hello_every_s=0.05,
         infer_first_s=0.5,
         infer_min_s=0.1,

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
+from harness.link import PipeTransport
+from harness.link.messages import TensorInfo
+from harness.measure import DISTURBED_ATTEMPTS, measure
+from tests.link.memory_device import (
+    MemoryDevice,
+    MemoryTransport,
+    compile_library,
+    compile_native,
+    fake_inputs,
+    fake_outputs,
+    fake_ticks,
+)
+
+SAMPLES = 12
+DIGEST = "00" * 32
+INPUTS = [fake_inputs(sample) for sample in range(SAMPLES)]
+ARRAYS = [np.array([np.frombuffer(sample[i], np.int8) for sample in INPUTS]) for i in range(2)]
+OUTPUTS = np.array([np.frombuffer(b"".join(fake_outputs(sample)), np.int8) for sample in INPUTS])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> MemoryDevice:
+    return MemoryDevice(compile_library(tmp_path_factory.mktemp("device"), QR_FRAME_BYTES=124))
+
+
+@pytest.fixture
+def device(shared: MemoryDevice) -> MemoryDevice:
+    shared.restart()
+    return shared
+
+
+def test_every_sample_in_its_order(device: MemoryDevice) -> None:
+    progress: list[tuple[int, int]] = []
+    measured = measure(
+        MemoryTransport(device),
+        expected_digest=DIGEST.upper(),
+        inputs=ARRAYS,
+        warmup=3,
+        on_progress=lambda done, total: progress.append((done, total)),
+    )
+    assert measured.ticks == tuple(fake_ticks(sample) for sample in INPUTS)
+    assert measured.warmup_ticks == measured.ticks[:3]
+    assert measured.outputs.dtype == np.int8
+    assert np.array_equal(measured.outputs, OUTPUTS)
+    assert (measured.counter, measured.counter_hz) == ("timer1", 16_000_000)
+    assert (measured.stack_bytes, measured.retries, measured.rx_lost) == (321, 0, 0)
+    assert measured.firmware_sha256 == DIGEST
+    assert progress == [(done, SAMPLES) for done in range(1, SAMPLES + 1)]
+    assert device.runs == SAMPLES + 3
+
+
+def test_more_warm_up_than_samples(device: MemoryDevice) -> None:
+    arrays = [array[:2] for array in ARRAYS]
+    measured = measure(MemoryTransport(device), expected_digest=DIGEST, inputs=arrays, warmup=5)
+    assert measured.warmup_ticks == (*measured.ticks, *measured.ticks, measured.ticks[0])
+    assert len(measure(MemoryTransport(device), expected_digest=DIGEST, inputs=arrays, warmup=0).ticks) == 2
+
+
+def test_another_firmware_is_refused_before_anything_runs(device: MemoryDevice) -> None:
+    with pytest.raises(WrongFirmwareError) as caught:
+        measure(MemoryTransport(device), expected_digest="ab" * 32, inputs=ARRAYS)
+    assert DIGEST in str(caught.value)
+    assert "ab" * 32 in str(caught.value)
+    assert device.runs == 0
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ARRAYS[:1],
+        [ARRAYS[0], ARRAYS[1][:-1]],
+        [array[:0] for array in ARRAYS],
+        [np.int8(1).reshape(()), np.int8(1).reshape(())],
+        [ARRAYS[0][:, :15], ARRAYS[1]],
+        [ARRAYS[0].astype(np.uint8), ARRAYS[1]],
+        [ARRAYS[0].astype(np.float32), ARRAYS[1]],
+        [ARRAYS[0].reshape(SAMPLES, 4, 4), ARRAYS[1]],
+    ],
+)
+def test_data_that_do_not_fit_the_model(device: MemoryDevice, inputs: list[npt.NDArray[Any]]) -> None:
+    with pytest.raises(ModelError, match="do not fit"):
+        measure(MemoryTransport(device), expected_digest=DIGEST, inputs=inputs)
+    assert device.runs == 0
+
+
+def test_dimensions_of_one_do_not_matter(device: MemoryDevice) -> None:
+    inputs = [ARRAYS[0].reshape(SAMPLES, 1, 16, 1), ARRAYS[1]]
+    assert np.array_equal(
+        measure(MemoryTransport(device), expected_digest=DIGEST, inputs=inputs).outputs, OUTPUTS
+    )
+
+
+def test_byte_order_and_layout_of_the_host_do_not_matter(device: MemoryDevice) -> None:
+    inputs = [np.asfortranarray(array).astype(array.dtype.newbyteorder(">")) for array in ARRAYS]
+    assert np.array_equal(
+        measure(MemoryTransport(device), expected_digest=DIGEST, inputs=inputs).outputs, OUTPUTS
+    )
+
+
+def test_a_disturbed_sample_runs_again(device: MemoryDevice) -> None:
+    """A byte reaches the device behind the fourth INFER: those ticks are not believed."""
+    count = 0
+
+    def disturb(data: bytes) -> bytes:
+        nonlocal count
+        count += len(data) == 13
+        return data + b"\x55" if len(data) == 13 and count == 4 else data
+
+    transport = MemoryTransport(device, to_device=disturb)
+    measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS, warmup=0)
+    assert np.array_equal(measured.outputs, OUTPUTS)
+    assert device.runs == SAMPLES + 1
+
+
+def test_a_line_that_never_rests_is_reported(device: MemoryDevice) -> None:
+    transport = MemoryTransport(device, to_device=lambda data: data + b"\x55" if len(data) == 13 else data)
+    with pytest.raises(RemoteProtocolError, match="timed runs of sample 0"):
+        measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
+    assert device.runs == DISTURBED_ATTEMPTS
+
+
+def test_outputs_of_several_types_are_unsupported(
+    device: MemoryDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dtypes = iter(["int8", "int8", "int8", "float32"])
+
+    def other(card: Any) -> TensorInfo:
+        dtype, rank = card.take(2)
+        shape = (int.from_bytes(card.take(4 * rank), "little"),)
+        card.take(8)
+        assert dtype == 1
+        return TensorInfo(dtype=next(dtypes), shape=shape, scale=0.0, zero_point=0)
+
+    monkeypatch.setattr("harness.link.messages._parse_tensor", other)
+    with pytest.raises(UnsupportedError, match="float32, int8"):
+        measure(MemoryTransport(device), expected_digest=DIGEST, inputs=ARRAYS)
+
+
+def test_a_process_that_cannot_tell_its_stack(tmp_path: Path) -> None:
+    firmware = compile_native(tmp_path)
+    process = subprocess.Popen([firmware], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        transport = PipeTransport(process.stdin, process.stdout)
+        measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
+        transport.close()
+    assert measured.stack_bytes is None
+    assert measured.counter_hz == 1_000_000_000
+    assert np.array_equal(measured.outputs, OUTPUTS)
