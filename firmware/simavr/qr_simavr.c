@@ -267,7 +267,7 @@ static void load(const char *path)
     if (sim.show_marks)
         avr_irq_register_notify(avr_get_interrupt_irq(sim.avr, USART_RX_VECTOR) + AVR_INT_IRQ_RUNNING, on_rx_isr,
                                 NULL);
-    avr_cycle_timer_register(sim.avr, POLL_CYCLES, poll_host, NULL);
+    avr_cycle_timer_register(sim.avr, 1, poll_host, NULL);
 }
 
 int main(int argc, char **argv)

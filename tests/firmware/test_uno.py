@@ -104,6 +104,19 @@ def test_two_runs_give_the_same_ticks(runner: Path, uno: Firmware, tmp_path: Pat
     assert first[:5] == first[5:10]
 
 
+def test_bytes_during_the_start_do_not_spoil_the_calibration(
+    runner: Path, uno: Firmware, tmp_path: Path
+) -> None:
+    """A host may knock before the firmware is up: its bytes cover the whole start."""
+    quiet = ticks_and_marks(runner, uno, tmp_path / "quiet", [work(20_000)])
+    with running(runner, uno, tmp_path / "log") as transport:
+        transport.write(b"\x55" * 4000 + b"\0")
+        session = Session(transport)
+        session.hello()
+        assert session.infer([work(20_000)]).ticks == quiet[0][0]
+        assert session.status().empty_ticks == 0
+
+
 def test_receiver_keeps_up_with_the_line(runner: Path, uno: Firmware, tmp_path: Path) -> None:
     """Bursts as long as the ring, back to back at 1,000,000 baud. The runner's wire does not wait."""
     log = tmp_path / "log"

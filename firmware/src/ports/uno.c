@@ -38,6 +38,8 @@ static uint16_t pair_cycles;
 static uint16_t section_low;
 static uint8_t section_pending;
 
+/* Measured in simavr: 67 cycles at most, and silicon's entry takes 4 more. At 1,000,000 baud a byte
+ * comes every 160. */
 ISR(USART_RX_vect)
 {
     uint8_t status = UCSR0A;
@@ -85,15 +87,16 @@ static void calibrate(void)
 /* see port.h */
 void qr_port_init(void)
 {
-    UBRR0 = UBRR_VALUE;
-    UCSR0A = _BV(U2X0);
-    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
-    UCSR0B = _BV(RXCIE0) | _BV(RXEN0) | _BV(TXEN0);
     TCCR1A = 0;
     TCCR1B = _BV(CS10);
     set_sleep_mode(SLEEP_MODE_IDLE);
     sei();
+    /* before the receiver is on: its interrupt would be taken for the timer's */
     calibrate();
+    UBRR0 = UBRR_VALUE;
+    UCSR0A = _BV(U2X0);
+    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
+    UCSR0B = _BV(RXCIE0) | _BV(RXEN0) | _BV(TXEN0);
 }
 
 /* see port.h */
