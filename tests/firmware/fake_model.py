@@ -59,6 +59,8 @@ def source(*, before: str = "", inside: str = "", arena_bytes: int = 2 * BYTES) 
     return GeneratedSource(
         files={"model.c": model, "model_config.h": config},
         arena_bytes=arena_bytes,
+        model_bytes=0,
+        model_bytes=0,
         model_sha256="07" + 31 * "00",
         graph_name="fake",
     )
