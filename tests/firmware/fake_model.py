@@ -60,7 +60,6 @@ def source(*, before: str = "", inside: str = "", arena_bytes: int = 2 * BYTES) 
         files={"model.c": model, "model_config.h": config},
         arena_bytes=arena_bytes,
         model_bytes=0,
-        model_bytes=0,
         model_sha256="07" + 31 * "00",
         graph_name="fake",
     )
