@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
 
 #: Part of every build's key: raise it when this module or elf.py changes what a build yields.
-_RECIPE: Final = 1
+_RECIPE: Final = 2
 
 _TIMEOUT_S: Final = 600.0
 
@@ -269,12 +269,11 @@ def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
         copied = children.run(objcopy, timeout_s=60, log=job.log)
         if copied.returncode != 0:
             raise _build_error(job, copied)
-    compiler = json.loads((output / "toolchain.json").read_text(encoding="utf-8"))
     stack = _stack_report(output)
     return {
         "image": image.name,
         "firmware_sha256": digest,
-        "toolchain": " ".join([compiler["compiler"], *compiler["flags"]]),
+        "toolchain": _toolchain_line(output),
         "stack_report": stack,
         "sizes": asdict(_sizes(job, elf.read_program(program), stack)),
     }
@@ -305,20 +304,27 @@ def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
     program = elf.read_program(unbounded)
     sizes = _sizes(job, program, stack)
     span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes
-    return _excess(
+    record = _excess(
         "flash", sizes.flash_bytes, job.board.flash_bytes, f"{sizes.flash_model_bytes} of them the model"
     ) or (
         _excess(
             "ram", span + reserve, job.board.ram_bytes, f"{span} static, {reserve} reserved for the stack"
         )
     )
+    if record is not None:
+        record["does_not_fit"] |= {"sizes": asdict(sizes), "toolchain": _toolchain_line(output)}
+    return record
+
+
+def _toolchain_line(output: Path) -> str:
+    """Compiler, version and flags, as the builder noted them."""
+    compiler = json.loads((output / "toolchain.json").read_text(encoding="utf-8"))
+    return " ".join([compiler["compiler"], *compiler["flags"]])
 
 
 def _does_not_compile(job: _Job) -> dict[str, Any] | None:
     """The same for a model so large that avr-gcc refuses an array of it (from 32 KiB on)."""
-    arrays = re.findall(rf"\buint8_t {elf.MODEL_PREFIX}\w+\[(\d+)\]", "".join(job.source.files.values()))
-    model = sum(map(int, arrays))
-    return _excess("flash", model, job.board.flash_bytes, "the model alone") or (
+    return _excess("flash", job.source.model_bytes, job.board.flash_bytes, "the model alone") or (
         _excess("ram", job.source.arena_bytes, job.board.ram_bytes, "the arena alone")
     )
 

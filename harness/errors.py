@@ -8,6 +8,7 @@ prints them and only `cli` exits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -61,10 +62,22 @@ class DoesNotFitError(QuantrigError):
     status = "does-not-fit"
     reason_code = "does-not-fit"
 
-    def __init__(self, *, region: str, needed_bytes: int, available_bytes: int, detail: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        region: str,
+        needed_bytes: int,
+        available_bytes: int,
+        detail: str = "",
+        sizes: Mapping[str, int] | None = None,
+        toolchain: str | None = None,
+    ) -> None:
         self.region = region
         self.needed_bytes = needed_bytes
         self.available_bytes = available_bytes
+        self.sizes = sizes
+        """All sizes of the firmware, where it could be linked without limits."""
+        self.toolchain = toolchain
         tail = f" ({detail})" if detail else ""
         super().__init__(
             f"{region}: needs {needed_bytes} bytes, the board has {available_bytes}"

@@ -59,6 +59,7 @@ def tiny_source(*, arena: int = 8, weights: int = 16, extra: str = "", name: str
     return GeneratedSource(
         files={"model.c": text, "model_config.h": CONFIG.format(arena=arena)},
         arena_bytes=arena,
+        model_bytes=weights,
         model_sha256=digest.hexdigest(),
         graph_name=name,
     )

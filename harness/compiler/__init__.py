@@ -32,6 +32,8 @@ class GeneratedSource:
 
     files: Mapping[str, str]
     arena_bytes: int
+    model_bytes: int
+    """Flash of all tables, padding not counted: what the model needs at the least."""
     model_sha256: str
     graph_name: str
 
@@ -52,6 +54,7 @@ def compile_graph(graph: Graph) -> GeneratedSource:
     return GeneratedSource(
         files={"model.c": generate_source(graph, program), "model_config.h": generate_config(graph, program)},
         arena_bytes=program.plan.arena_bytes,
+        model_bytes=sum(constant.nbytes for step in program.steps for constant in step.call.constants),
         model_sha256=graph.sha256,
         graph_name=graph.name,
     )

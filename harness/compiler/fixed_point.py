@@ -25,9 +25,14 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) with real = multiplier * 2^(shift - 31), 2^30 <= multiplier < 2^31.
 
     A real multiplier of 0, or too small for 31 fractional bits, gives (0, 0).
+
+    Raises:
+        ValueError: negative, 2^31 and more, or not a number: no 32-bit value is scaled by that.
     """
     if real == 0.0:
         return 0, 0
+    if not 0.0 < real < 2.0**31:
+        raise ValueError(f"a scaling by {real:g}")
     mantissa, shift = math.frexp(real)
     multiplier = round_half_away(mantissa * 2**31)
     if multiplier == 2**31:
@@ -79,8 +84,13 @@ def softmax_exponentials(input_scale: float, beta: float) -> tuple[int, ...]:
     """exp(-d * input_scale * beta) in Q0.31 for d = 0, 1, ... as the reference's softmax computes it.
 
     The tuple ends where the reference drops a term: beyond its input radius, or at d = 255.
+
+    Raises:
+        ValueError: input_scale * beta is too small for the reference (2^-26), or not a number.
     """
     real = min(beta * input_scale * (1 << (31 - _DIFF_INTEGER_BITS)), 2**31 - 1.0)
+    if not real > 1.0:
+        raise ValueError(f"input scale {input_scale:g} times beta {beta:g}")
     multiplier, left_shift = quantize_multiplier(real)
     largest = ((1 << _DIFF_INTEGER_BITS) - 1) * (1 << (31 - _DIFF_INTEGER_BITS)) / (1 << left_shift)
     radius = math.floor(largest)

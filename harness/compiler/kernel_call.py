@@ -20,6 +20,13 @@ class Constant:
     ctype: str
     initializers: tuple[str, ...]
     is_array: bool = True
+    item_bytes: int = 1
+    """Size of one initialiser, without padding; a structure's fields count at least a byte each."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size in flash, padding not counted."""
+        return len(self.initializers) * self.item_bytes
 
 
 class Operand(enum.Enum):
@@ -76,13 +83,18 @@ def int8_array(role: str, values: npt.NDArray[Any] | Iterable[int]) -> Constant:
 
 def int32_array(role: str, values: Iterable[int]) -> Constant:
     """An int32_t table."""
-    return Constant(role=role, ctype="int32_t", initializers=tuple(_int32(int(v)) for v in values))
+    return Constant(
+        role=role, ctype="int32_t", initializers=tuple(_int32(int(v)) for v in values), item_bytes=4
+    )
 
 
 def float_array(role: str, values: npt.NDArray[Any]) -> Constant:
     """A float table in the order of memory; literals read back to the same float32."""
     return Constant(
-        role=role, ctype="float", initializers=tuple(float_literal(v) for v in values.reshape(-1).tolist())
+        role=role,
+        ctype="float",
+        initializers=tuple(float_literal(v) for v in values.reshape(-1).tolist()),
+        item_bytes=4,
     )
 
 
@@ -91,9 +103,10 @@ def structure(role: str, ctype: str, fields: Sequence[str]) -> Constant:
     return Constant(role=role, ctype=ctype, initializers=tuple(fields), is_array=False)
 
 
-def structure_array(role: str, ctype: str, rows: Iterable[Sequence[str]]) -> Constant:
-    """An array of structures."""
-    return Constant(role=role, ctype=ctype, initializers=tuple("{" + ", ".join(row) + "}" for row in rows))
+def structure_array(role: str, ctype: str, rows: Iterable[Sequence[str]], *, item_bytes: int) -> Constant:
+    """An array of structures of `item_bytes` each without padding."""
+    initializers = tuple("{" + ", ".join(row) + "}" for row in rows)
+    return Constant(role=role, ctype=ctype, initializers=initializers, item_bytes=item_bytes)
 
 
 def _int32(value: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from harness.compiler.kernels.common import unsupported
 from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
 from harness.errors import UnsupportedError
 from harness.graph import Graph, Op, PackParams, StridedSliceParams, Tensor
+
+#: Shape arithmetic, done here and not on the device.
+_FOLDED: Final = ("PACK", "RESHAPE", "SHAPE", "STRIDED_SLICE")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +46,7 @@ def lower(graph: Graph) -> Program:
     """
     roots, live = _fold(graph)
     steps = tuple(Step(op=op, call=_kernel(graph, op)) for op in live)
-    for index in graph.outputs:
-        if graph.tensors[index].data is not None or _root(roots, index) in graph.inputs:
-            raise UnsupportedError(f"{graph.name}: output '{graph.tensors[index].name}' is not computed.")
+    _check_reads(graph, roots, live)
     # An output that is larger than the input it replaces makes room for itself while only the input
     # is alive: sometimes a gain, sometimes a loss, so both are planned.
     candidates = [_plan(graph, steps, roots, grow=grow) for grow in (False, True)]
@@ -53,12 +54,44 @@ def lower(graph: Graph) -> Program:
     return Program(steps=steps, plan=plan, offsets=offsets)
 
 
+def _check_op(graph: Graph, op: Op) -> None:
+    """What is asked of every operation before anyone looks at its tensors."""
+    if op.kind not in KERNELS and op.kind not in _FOLDED:
+        known = ", ".join(sorted(KERNELS))
+        fix = f"It has {known} (and folds {', '.join(_FOLDED)})."
+        raise unsupported(graph, op, "is not in the aot engine", fix=fix)
+    if not op.inputs or len(op.outputs) != 1:
+        raise unsupported(graph, op, f"has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
+    for index in (*op.inputs, *op.outputs):
+        if index is not None and not graph.tensors[index].elements:
+            raise unsupported(graph, op, f"works on the empty tensor '{graph.tensors[index].name}'")
+
+
 def _kernel(graph: Graph, op: Op) -> KernelCall:
     kernel = KERNELS.get(op.kind)
     if kernel is None:
-        known = ", ".join(sorted(KERNELS))
-        raise unsupported(graph, op, "is not in the aot engine", fix=f"It has {known} (and folds RESHAPE).")
-    return kernel(graph, op)
+        raise unsupported(graph, op, "works on values that are not known before the first inference")
+    try:
+        return kernel(graph, op)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        # A file may be well-formed and still make no sense: ranks, scales and values of any size.
+        raise unsupported(graph, op, f"has tensors or options that do not fit together ({error})") from error
+
+
+def _check_reads(graph: Graph, roots: dict[int, int], live: Sequence[Op]) -> None:
+    """Every activation that a step reads, and every output, must lie in the arena."""
+    made = set(graph.inputs)
+    for op in live:
+        for index in op.inputs:
+            if index is None or graph.tensors[index].data is not None:
+                continue
+            if _root(roots, index) not in made:
+                raise unsupported(graph, op, f"reads '{graph.tensors[index].name}', which is a constant")
+        made.update(op.outputs)
+    computed = made.difference(graph.inputs)
+    for index in graph.outputs:
+        if _root(roots, index) not in computed:
+            raise UnsupportedError(f"{graph.name}: output '{graph.tensors[index].name}' is not computed.")
 
 
 def _fold(graph: Graph) -> tuple[dict[int, int], list[Op]]:
@@ -70,17 +103,22 @@ def _fold(graph: Graph) -> tuple[dict[int, int], list[Op]]:
     roots: dict[int, int] = {}
     left: list[Op] = []
     for op in graph.ops:
+        _check_op(graph, op)
         folded = _evaluate(graph, op, known)
         if folded is not None:
             known[op.outputs[0]] = folded
         elif op.kind == "RESHAPE":
             source, target = op.inputs[0], op.outputs[0]
-            if source is None or graph.tensors[source].nbytes != graph.tensors[target].nbytes:
-                raise unsupported(graph, op, "changes the number of elements")
+            if source is None or not _same_bytes(graph.tensors[source], graph.tensors[target]):
+                raise unsupported(graph, op, "changes the number of elements or their type")
             roots[target] = _root(roots, source)
         else:
             left.append(op)
     return roots, left
+
+
+def _same_bytes(a: Tensor, b: Tensor) -> bool:
+    return (a.dtype, a.elements) == (b.dtype, b.elements)
 
 
 def _evaluate(graph: Graph, op: Op, known: dict[int, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
@@ -91,10 +129,13 @@ def _evaluate(graph: Graph, op: Op, known: dict[int, npt.NDArray[Any]]) -> npt.N
     if not inputs or any(value is None for value in inputs):
         return None
     values = [value for value in inputs if value is not None]
-    if op.kind == "PACK" and isinstance(op.params, PackParams):
-        return np.stack(values, axis=op.params.axis)
-    if op.kind == "STRIDED_SLICE" and isinstance(op.params, StridedSliceParams) and values[0].ndim == 1:
-        return _slice_vector(values[0], values[1:], op.params)
+    try:
+        if op.kind == "PACK" and isinstance(op.params, PackParams):
+            return np.stack(values, axis=op.params.axis)
+        if op.kind == "STRIDED_SLICE" and isinstance(op.params, StridedSliceParams) and values[0].ndim == 1:
+            return _slice_vector(values[0], values[1:], op.params)
+    except (LookupError, ValueError) as error:
+        raise unsupported(graph, op, f"has tensors or options that do not fit together ({error})") from error
     return None
 
 

@@ -91,6 +91,14 @@ def per_tensor(graph: Graph, op: Op, tensor: Tensor) -> Quantization:
     return q
 
 
+def unscaled(graph: Graph, op: Op) -> Quantization:
+    """The quantization of an operation that copies or chooses values: the same on both sides."""
+    q_in, q_out = (per_tensor(graph, op, t) for t in (tensor_in(graph, op, 0), tensor_out(graph, op)))
+    if (q_in.scale, q_in.zero_point) != (q_out.scale, q_out.zero_point):
+        raise unsupported(graph, op, "changes the scale or zero point, which it cannot")
+    return q_in
+
+
 def single_batch(graph: Graph, op: Op, tensor: Tensor, rank: int) -> tuple[int, ...]:
     """The shape without its batch axis, which must be 1."""
     if len(tensor.shape) != rank or tensor.shape[0] != 1:
@@ -138,7 +146,8 @@ def range_float32(activation: Activation) -> Constant:
 
 def requant_channels(rows: Iterable[tuple[int, float]]) -> Constant:
     """struct nn_requant per output channel from (folded bias, real multiplier)."""
-    return structure_array("channels", "struct nn_requant", [_requant_fields(*row) for row in rows])
+    fields = [_requant_fields(*row) for row in rows]
+    return structure_array("channels", "struct nn_requant", fields, item_bytes=4 + 4 + 1)
 
 
 def requant(bias: int, multiplier: int, shift: int) -> Constant:

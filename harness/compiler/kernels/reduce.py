@@ -25,6 +25,7 @@ from harness.compiler.kernels.common import (
     per_tensor,
     requant,
     tensor_out,
+    unscaled,
     unsupported,
 )
 from harness.graph import DType, Graph, Op, SoftmaxParams
@@ -43,6 +44,8 @@ def mean(graph: Graph, op: Op) -> KernelCall:
     outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
     count = math.prod(x.shape[axes[0] : axes[-1] + 1])
     check_dims(graph, op, (outer, count, inner))
+    if tensor_out(graph, op).elements != outer * inner:
+        raise unsupported(graph, op, f"should make {outer * inner} values by its axes")
     sizes = (str(outer), str(count), str(inner))
     if dtype is DType.FLOAT32:
         return KernelCall(
@@ -76,7 +79,7 @@ def pad(graph: Graph, op: Op) -> KernelCall:
     ):
         raise unsupported(graph, op, "has an output that does not match its padding")
     item = dtype.itemsize
-    fill = per_tensor(graph, op, x).zero_point & 0xFF if dtype is DType.INT8 else 0
+    fill = unscaled(graph, op).zero_point & 0xFF if dtype is DType.INT8 else 0
     fields = (height, width, depth * item, *rows, *columns, channels[0] * item, channels[1] * item, fill)
     check_dims(graph, op, fields)
     return KernelCall(
@@ -96,6 +99,8 @@ def softmax(graph: Graph, op: Op) -> KernelCall:
     depth = x.shape[-1] if x.shape else 1
     rows = x.elements // depth
     check_dims(graph, op, (rows, depth))
+    if tensor_out(graph, op).elements != x.elements:
+        raise unsupported(graph, op, "changes the number of elements")
     sizes = (str(rows), str(depth))
     if dtype is DType.FLOAT32:
         return KernelCall(

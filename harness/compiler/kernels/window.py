@@ -30,6 +30,7 @@ from harness.compiler.kernels.common import (
     single_batch,
     tensor_in,
     tensor_out,
+    unscaled,
     unsupported,
     weight_scales,
     weights_and_bias,
@@ -195,17 +196,16 @@ def _pool(graph: Graph, op: Op, function: str) -> KernelCall:
     params = options(graph, op, WindowParams)
     dtype = element_type(graph, op)
     window = _window(graph, op, (params.filter_height, params.filter_width))
+    if window.in_channels != window.out_channels:
+        raise unsupported(graph, op, f"makes {window.out_channels} channels of {window.in_channels}")
     # Window k starts at or behind output k, and channels are read before they are overwritten,
     # so without padding the output may follow the input through the same bytes.
     in_place = () if window.pads else (0,)
     if dtype is DType.FLOAT32:
         ctype, limits = "float", range_float32(params.activation)
     else:
-        q_in = per_tensor(graph, op, tensor_in(graph, op, 0))
-        q_out = per_tensor(graph, op, tensor_out(graph, op))
-        if q_in != q_out:
-            raise unsupported(graph, op, "changes the scale, which a pool cannot")
-        ctype, limits = "int8_t", range_int8(q_in, q_out, params.activation)
+        q = unscaled(graph, op)
+        ctype, limits = "int8_t", range_int8(q, q, params.activation)
     return KernelCall(
         function=f"{function}_{dtype.value}",
         arguments=(source(ctype), destination(ctype), window.constant(), limits),

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `quantrig` command: the only place that prints, and the only exit code.
+
+Exit codes: 0 every case ended without failure, 1 a case failed, 2 wrong usage or configuration,
+3 a model cannot be used, 4 something is missing on this machine, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.errors import ConfigError, QuantrigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.boards import Board
+    from harness.runs import RunPlan
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="quantrig")
+def cli() -> None:
+    """Benchmark quantized neural networks on microcontrollers, and under their emulators.
+
+    \b
+    First steps:
+      quantrig doctor          what is missing on this machine, and the command that installs it
+      quantrig sweep           float32, PTQ and QAT of three workloads on the default boards
+      quantrig sweep -w digits -b uno
+      quantrig report latest   the tables and plots of the newest run again
+    """
+
+
+@cli.command()
+@click.argument("spec", required=False, type=_PATH)
+@click.option("-w", "--workload", "workloads", multiple=True, help="Workload: digits, gesture, sine.")
+@click.option("--model", type=_PATH, help="Your own trained model, .keras or .h5 (with --data).")
+@click.option("--data", type=_PATH, help="Its data: .npz with x_train, y_train, x_test, y_test.")
+@click.option(
+    "-v", "--variant", "variants", multiple=True, help="float32, ptq-int8, qat-int8, ptq-int8+calib=50."
+)
+@click.option("-b", "--board", "boards", multiple=True, help="Board of boards.yaml (see `quantrig boards`).")
+@click.option("-t", "--target", "targets", multiple=True, help="native, simavr, qemu or hardware.")
+@click.option("--lane", "lanes", multiple=True, help="Board and target together: uno:simavr.")
+@click.option("-k", "--select", multiple=True, help="Only cases whose id matches this glob: '*int8*@uno:*'.")
+@click.option("--samples", type=int, help="At most so many test samples (default: the whole test set).")
+@click.option("-j", "--jobs", type=int, help="Cases at a time (default: one per core).")
+@click.option("--out", type=_PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
+@click.option("--resume", metavar="RUN", help="Continue this run: its folder, its name, or `latest`.")
+@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+@click.option("--port", "ports", multiple=True, metavar="BOARD=URL", help="Serial port of a board.")
+@click.option("--dry-run", is_flag=True, help="Show the cases, the time they took before, and flash writes.")
+def sweep(
+    *,
+    spec: Path | None,
+    out: Path,
+    resume: str | None,
+    boards_file: Path | None,
+    ports: tuple[str, ...],
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Run every case of a sweep and write a folder of results.
+
+    A case is one workload, variant, engine, board and target, written digits/ptq-int8/aot@uno:simavr.
+    SPEC is a YAML file with the options' names as keys (workloads, variants, boards, targets, lanes,
+    select, samples, jobs, model, data); options win over it. Rows are stored as they arrive: after a
+    kill or a power cut, --resume continues where it stopped.
+    """
+    from harness.runs import RunPlan
+
+    if resume is None:
+        plan = RunPlan.from_options(
+            spec_file=spec, options=options, root=out, boards_file=boards_file, ports=ports
+        )
+    elif spec or any(options.values()):
+        raise ConfigError("--resume with other options.", fix="A resumed run keeps the sweep it began with.")
+    else:
+        plan = RunPlan.resume(resume, root=out, boards_file=boards_file, ports=ports)
+    console = _console()
+    if dry_run:
+        _show_plan(console, plan)
+    else:
+        _run(console, plan)
+
+
+def _run(console: Console, plan: RunPlan) -> None:
+    """Run the plan, show it, write the report; exit code 1 if a case failed."""
+    from harness.live import Live
+    from harness.report import write_report
+
+    with plan.open_run(sys.argv) as writer:
+        for repair in writer.repairs:
+            console.print(f"resume: {repair}", highlight=False)
+        pending = plan.pending(writer)
+        console.print(f"{len(pending)} of {len(plan.cases)} cases to run -> {writer.path}", highlight=False)
+        with Live(console, len(pending)) as live:
+            for result in plan.run(writer, live):
+                live.ended(result.case_id, result.row())
+        folder = writer.path
+    report_file = write_report(folder)
+    _show_run(console, folder)
+    console.print(f"report: {report_file}", highlight=False, soft_wrap=True)
+
+
+def _show_run(console: Console, folder: Path) -> None:
+    from harness.report import terminal_tables
+    from harness.store import RunReader
+
+    reader = RunReader.open(folder)
+    for table in terminal_tables(reader.rows, reader.provenance):
+        console.print(table)
+    counts = Counter(row.status.value for row in reader.rows)
+    console.print(", ".join(f"{count} {status}" for status, count in counts.items()), highlight=False)
+    if counts["failed"]:
+        for row in reader.rows:
+            if row.status.value == "failed":
+                _say(f"failed: {row.case}: {row.reason}")
+        sys.exit(1)
+
+
+def _show_plan(console: Console, plan: RunPlan) -> None:
+    """--dry-run: each case with the time that it took before, and what would be flashed."""
+    before = plan.seconds_before()
+    for case in plan.cases:
+        seconds = f"{before[case.id]:7.1f} s" if case.id in before else "      ? s"
+        console.print(f"{seconds}  {case.id}", highlight=False, soft_wrap=True)
+    jobs = plan.spec.jobs or os.cpu_count() or 1
+    estimate = f"about {sum(before.values()) / jobs:.0f} s with {jobs} jobs" if before else "no estimate"
+    missing = len(plan.cases) - len(before)
+    note = f", {missing} cases never ran under {plan.root}" if missing else f", as last run under {plan.root}"
+    console.print(f"{len(plan.cases)} cases, {estimate}{note} (training not counted)", highlight=False)
+    writes = ", ".join(f"{board}: {count}" for board, count in plan.flash_writes.items())
+    console.print(f"flash writes: {writes or 'none, no case runs on a board'}", highlight=False)
+
+
+@cli.command()
+@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+def boards(boards_file: Path | None) -> None:
+    """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
+    from rich.table import Table
+
+    from harness.boards import load_boards
+    from harness.link.transport import serial_ports
+
+    known = load_boards(boards_file)
+    table = Table(box=None, pad_edge=False)
+    for column in ("board", "MCU", "clock", "flash", "RAM", "lanes"):
+        table.add_column(column, overflow="fold")
+    for board in known.values():
+        lanes = "\n".join(f"{board.name}:{target}  {reason or 'ready'}" for target, reason in _lanes(board))
+        clock = f"{board.cpu_hz / 1e6:g} MHz" if board.cpu_hz else ""
+        table.add_row(board.name, board.mcu, clock, _kib(board.flash_bytes), _kib(board.ram_bytes), lanes)
+    console = _console()
+    console.print(table)
+    ports = serial_ports()
+    console.print("\nplugged in:" if ports else "\nplugged in: no serial port found", highlight=False)
+    for port in ports:
+        names = [b.name for b in known.values() if b.upload and port.usb_id in b.upload.usb_ids]
+        guess = f"  maybe {' or '.join(names)}: --port {names[0]}={port.device}" if names else ""
+        console.print(f"  {port.device}  {port.description}{guess}", highlight=False, markup=False)
+
+
+@cli.command()
+@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+def doctor(boards_file: Path | None) -> None:
+    """Say what is missing on this machine for which lane, and the command that installs it.
+
+    Exit code 4 if a lane of the default sweep cannot run.
+    """
+    from harness.boards import load_boards
+    from harness.sweep import DEFAULT_LANES
+
+    console = _console()
+    default = {(lane.board, lane.target) for lane in DEFAULT_LANES}
+    broken = 0
+    for board in load_boards(boards_file).values():
+        for target, reason in _lanes(board):
+            in_default = (board.name, target) in default
+            broken += bool(reason and in_default)
+            mark = "ready  " if reason is None else "MISSING" if in_default else "-      "
+            text = f"{mark} {board.name}:{target}{f'  {reason}' if reason else ''}"
+            console.print(text, highlight=False, soft_wrap=True, markup=False)
+    if broken:
+        _say(f"{broken} lanes of the default sweep cannot run here.")
+        sys.exit(4)
+    console.print("The default sweep can run.", highlight=False)
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--out", type=_PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
+def report(run: str, out: Path) -> None:
+    """Write the report of RUN again (a folder, a run's name, or `latest`) and show its tables."""
+    from harness.report import write_report
+    from harness.store import find_run
+
+    folder = find_run(out, run)
+    report_file = write_report(folder)
+    console = _console()
+    console.print(f"report: {report_file}", highlight=False, soft_wrap=True)
+    _show_run(console, folder)
+
+
+def _lanes(board: Board) -> list[tuple[str, str | None]]:
+    """(target, why it cannot run here or None) of a board."""
+    from harness.targets import TARGETS
+
+    return [(target, TARGETS[target].unavailable(board)) for target in board.targets]
+
+
+def _kib(size: int | None) -> str:
+    return "" if size is None else f"{size / 1024:g} KiB"
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # In a pipe or a CI log rich would wrap tables at 80 columns.
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; always ends by SystemExit."""
+    try:
+        cli.main(
+            args=None if arguments is None else list(arguments), prog_name="quantrig", standalone_mode=False
+        )
+    except QuantrigError as error:
+        _say(f"quantrig: {error}")
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _say("quantrig: interrupted; `quantrig sweep --resume latest` continues.")
+        # Worker threads may still wait for a device; what they would deliver is not wanted, and
+        # children end with us.
+        os._exit(130)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

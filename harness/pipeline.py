@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole flow on one screen: a sweep's cases -> trained models -> variants -> Results, one by one.
+
+    workload -> model -> variant (.tflite) -> graph -> C -> firmware -> device -> measurement -> Result
+
+Training, variants and firmware are cached by content, each by its own step. Measurements never are.
+A case that fails becomes a row with a reason, and the sweep goes on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness import reference
+from harness.boards import Board
+from harness.build import build
+from harness.compiler import compile_graph
+from harness.errors import DoesNotFitError, MismatchError, QuantrigError
+from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
+from harness.measure import measure
+from harness.quantize.trained import trained, variant_of
+from harness.records import (
+    Clock,
+    Footprint,
+    Measurement,
+    ModelFacts,
+    Outcome,
+    Result,
+    Score,
+    Status,
+    Verification,
+    verify,
+)
+from harness.sweep import Case
+from harness.targets import TARGETS
+from harness.workloads import DataSet, Workload
+
+
+class Progress(Protocol):
+    """Told what goes on, from any thread."""
+
+    def step(self, name: str, text: str) -> None:
+        """`name` (a workload, a variant or a case) has come to the step `text`."""
+
+    def samples(self, case_id: str, done: int, total: int) -> None:
+        """The device has inferred `done` of `total` samples."""
+
+    def finished(self, name: str) -> None:
+        """Nothing more comes from `name`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """What all cases of a sweep share."""
+
+    boards: Mapping[str, Board]
+    workloads: Mapping[str, Workload]
+    cache: Path
+    log_path: Callable[[Case], Path]
+    models: Path
+    """Folder that keeps each variant's .tflite; one that is there already is used as it is."""
+    progress: Progress
+    jobs: int
+    samples: int | None = None
+    """At most so many of each test set; None: all."""
+    ports: Mapping[str, str] = field(default_factory=dict)
+    """Board name -> serial port, for target `hardware`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """A workload whose model is trained, and its data."""
+
+    workload: Workload
+    data: DataSet
+
+
+def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
+    """Run every case, `bench.jobs` at a time; a Result comes as soon as its case has ended.
+
+    Each workload is trained once, then each of its variants is made once, then their cases run.
+    """
+    by_workload: dict[str, list[Case]] = {}
+    for case in cases:
+        reason = TARGETS[case.target].unavailable(bench.boards[case.board], port=bench.ports.get(case.board))
+        if reason is None:
+            by_workload.setdefault(case.workload, []).append(case)
+        else:
+            outcome = Outcome(status=Status.UNAVAILABLE, reason_code="unavailable", reason=reason)
+            yield _ended(case, outcome)
+    yield from _run_tasks([_training(name, group, bench) for name, group in by_workload.items()], bench)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    """Work for a thread; `then` turns what it gives into the next tasks or the Result."""
+
+    work: Callable[[], Any]
+    then: Callable[[Any], list[_Task] | Result]
+    cases: list[Case]
+    """Those that cannot run if the work fails."""
+
+
+def _training(name: str, cases: list[Case], bench: Bench) -> _Task:
+    def variants(made: Trained) -> list[_Task]:
+        by_variant: dict[str, list[Case]] = {}
+        for case in cases:
+            by_variant.setdefault(case.variant, []).append(case)
+        return [_quantizing(variant, group, made, bench) for variant, group in by_variant.items()]
+
+    return _Task(work=lambda: train(name, bench), then=variants, cases=cases)
+
+
+def _quantizing(variant: str, cases: list[Case], trained: Trained, bench: Bench) -> _Task:
+    def runs(tflite: bytes) -> list[_Task]:
+        return [
+            _Task(work=partial(run_case, case, tflite, trained, bench), then=lambda row: row, cases=[case])
+            for case in cases
+        ]
+
+    return _Task(work=lambda: quantize(trained.workload, variant, bench), then=runs, cases=cases)
+
+
+def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
+    """Run tasks and what follows from them until nothing is left."""
+    # Not a `with`: an interrupted sweep must not wait for what its threads still do.
+    pool = ThreadPoolExecutor(bench.jobs, thread_name_prefix="case")
+    running = {pool.submit(task.work): task for task in tasks}
+    try:
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                try:
+                    following = task.then(future.result())
+                except Exception as error:
+                    yield from (_ended(case, _outcome(error, bench.log_path(case))) for case in task.cases)
+                    continue
+                if isinstance(following, Result):
+                    yield following
+                else:
+                    running |= {pool.submit(task.work): task for task in following}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def train(name: str, bench: Bench) -> Trained:
+    """Train the workload, or find it trained."""
+    bench.progress.step(name, "training")
+    try:
+        workload = bench.workloads[name]
+        return Trained(workload=workload, data=DataSet.load(trained(workload) / "data.npz"))
+    finally:
+        bench.progress.finished(name)
+
+
+def quantize(workload: Workload, variant: str, bench: Bench) -> bytes:
+    """The variant's .tflite: made now, found in the cache, or kept by the run that is resumed."""
+    name = f"{workload.NAME}/{variant}"
+    bench.progress.step(name, "quantizing")
+    try:
+        kept = bench.models / f"{workload.NAME}__{variant}.tflite"
+        if not kept.exists():
+            bench.models.mkdir(parents=True, exist_ok=True)
+            draft = kept.with_suffix(f".{os.getpid()}.part")
+            draft.write_bytes(variant_of(workload, variant).tflite)
+            draft.replace(kept)
+        return kept.read_bytes()
+    finally:
+        bench.progress.finished(name)
+
+
+def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
+    """One case from its .tflite to its row; never raises for anything that the case itself did wrong."""
+    run = _CaseRun(case=case, started=time.monotonic(), started_at=_now())
+    log = bench.log_path(case)
+    try:
+        _measure_case(run, tflite, trained, bench, log)
+        run.outcome = Outcome(status=Status.OK, warnings=_warnings(run))
+    except Exception as error:
+        run.outcome = _outcome(error, log)
+    finally:
+        bench.progress.finished(case.id)
+    return run.result()
+
+
+def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, log: Path) -> None:
+    """The vertical line; `run` keeps what is known when a step fails."""
+    case, board, target = run.case, bench.boards[run.case.board], TARGETS[run.case.target]
+    step = bench.progress.step
+
+    step(case.id, "compiling")
+    graph = read_tflite(tflite, name=f"{case.workload}-{case.variant}.tflite")
+    run.facts = _facts(graph, tflite)
+    source = compile_graph(graph)
+
+    step(case.id, "building")
+    try:
+        firmware = build(source, board, case_id=case.id, cache=bench.cache, log=log)
+    except DoesNotFitError as error:
+        run.footprint = Footprint(**error.sizes) if error.sizes else None
+        run.toolchain = error.toolchain
+        raise
+    run.toolchain, run.footprint = firmware.toolchain, Footprint(**asdict(firmware.sizes))
+
+    workload, data = trained.workload, trained.data
+    x_test, y_test = data.x_test[: bench.samples], data.y_test[: bench.samples]
+    (input_tensor,), (output_tensor,) = graph.input_tensors(), graph.output_tensors()
+    inputs = to_stored(x_test, input_tensor)
+
+    step(case.id, "measuring")
+    run.clock = Clock(target.CLOCK)
+    with target.open(firmware, board, log=log, port=bench.ports.get(board.name)) as transport:
+        measurement = measure(
+            transport,
+            expected_digest=firmware.firmware_sha256,
+            inputs=[inputs],
+            on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
+        )
+
+    step(case.id, "verifying")
+    (expected,) = reference.expected_outputs(tflite, [inputs])
+    run.verification = verify(measurement.outputs, expected, reference.oracle_name())
+    if run.verification.mismatches:
+        raise _mismatch(measurement, expected, run.verification)
+    run.measurement = measurement
+    run.score = Score(
+        metric=workload.METRIC,
+        value=workload.score(to_real(measurement.outputs, output_tensor), y_test),
+        reference=workload.score(to_real(expected, output_tensor), y_test),
+    )
+
+
+@dataclass(kw_only=True, slots=True)
+class _CaseRun:
+    """What is known of a case so far."""
+
+    case: Case
+    started: float
+    started_at: str
+    outcome: Outcome | None = None
+    clock: Clock | None = None
+    facts: ModelFacts | None = None
+    footprint: Footprint | None = None
+    measurement: Measurement | None = None
+    verification: Verification | None = None
+    score: Score | None = None
+    toolchain: str | None = None
+
+    def result(self) -> Result:
+        if self.outcome is None:
+            raise RuntimeError(f"{self.case.id} has not ended")
+        return replace(
+            _ended(self.case, self.outcome),
+            started_at=self.started_at,
+            seconds=time.monotonic() - self.started,
+            clock=self.clock,
+            facts=self.facts,
+            footprint=self.footprint,
+            measurement=self.measurement,
+            verification=self.verification,
+            score=self.score,
+            toolchain=self.toolchain,
+        )
+
+
+def _facts(graph: Graph, tflite: bytes) -> ModelFacts:
+    return ModelFacts(
+        tflite_bytes=len(tflite),
+        # no time stamp in the header: the same file has the same size everywhere
+        tflite_gzip_bytes=len(gzip.compress(tflite, compresslevel=9, mtime=0)),
+        params=count_params(graph),
+        macs=count_macs(graph),
+        sha256=graph.sha256,
+    )
+
+
+def _mismatch(measurement: Measurement, expected: Any, verification: Verification) -> MismatchError:
+    sample, element = (int(i) for i in np.argwhere(measurement.outputs != expected)[0])
+    return MismatchError(
+        f"{verification.mismatches} of {verification.outputs_compared} outputs differ from "
+        f"{verification.oracle}, by at most {verification.max_abs_diff:g}; first in sample {sample}, "
+        f"element {element}: {measurement.outputs[sample, element]} instead of {expected[sample, element]}.",
+        cause="A kernel or the compiler is wrong; the numbers of this firmware are worth nothing.",
+        fix="Please report it with the .tflite.",
+    )
+
+
+def _warnings(run: _CaseRun) -> tuple[str, ...]:
+    measured, footprint = run.measurement, run.footprint
+    if measured is None or footprint is None:
+        return ()
+    warnings = []
+    if measured.retries:
+        warnings.append(f"{measured.retries} frames were sent again")
+    if measured.rx_lost:
+        warnings.append(f"the device lost {measured.rx_lost} received bytes")
+    if measured.stack_bytes and 0 < footprint.stack_reserve_bytes < measured.stack_bytes:
+        warnings.append(
+            f"the stack reached {measured.stack_bytes} bytes, more than the computed bound of "
+            f"{footprint.stack_reserve_bytes}"
+        )
+    return tuple(warnings)
+
+
+def _outcome(error: Exception, log: Path) -> Outcome:
+    """An error as a row's outcome; one that nobody foresaw leaves its traceback in the log."""
+    if isinstance(error, QuantrigError):
+        return Outcome(status=Status(error.status), reason_code=error.reason_code, reason=str(error))
+    with log.open("a", encoding="utf-8") as file:
+        file.writelines(traceback.format_exception(error))
+    reason = f"Internal error, please report it: {type(error).__name__}: {error} (traceback in {log})."
+    return Outcome(status=Status.FAILED, reason_code="internal", reason=reason)
+
+
+def _ended(case: Case, outcome: Outcome) -> Result:
+    """A row with nothing measured."""
+    return Result(
+        case_id=case.id,
+        workload=case.workload,
+        variant=case.variant_name,
+        options=case.options_text,
+        engine=case.engine,
+        board=case.board,
+        target=case.target,
+        outcome=outcome,
+        started_at=_now(),
+        seconds=0.0,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user asked for to a run on the disk: cases, bench, folder, and what it will take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from harness.boards import Board, load_boards
+from harness.errors import ConfigError
+from harness.pipeline import Bench, Progress, run_sweep
+from harness.provenance import describe_run
+from harness.quantize import VARIANTS
+from harness.records import Result
+from harness.resources import cache_dir
+from harness.store import RunReader, RunWriter, find_run, new_run_id
+from harness.sweep import HARDWARE, Case, Known, SweepSpec, expand
+from harness.workloads import WORKLOADS, CustomWorkload, Workload
+
+ENGINES = ("aot",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """A sweep that is ready to run: everything the user named exists."""
+
+    spec: SweepSpec
+    cases: tuple[Case, ...]
+    boards: Mapping[str, Board]
+    workloads: Mapping[str, Workload]
+    ports: Mapping[str, str]
+    root: Path
+    """Folder of the runs."""
+    name: str
+    """Last part of a new run's id."""
+    resumed: Path | None = None
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        spec_file: Path | None,
+        options: Mapping[str, Any],
+        root: Path,
+        boards_file: Path | None,
+        ports: Sequence[str],
+    ) -> Self:
+        """Read spec file and options, and check every name.
+
+        Raises:
+            ConfigError, ModelError: something is misspelt, unknown or unreadable.
+        """
+        base = SweepSpec.from_yaml(spec_file) if spec_file else None
+        spec = SweepSpec.from_options(base, **options)
+        return cls._expanded(
+            spec,
+            root=root,
+            boards_file=boards_file,
+            ports=ports,
+            name=spec_file.stem if spec_file else "sweep" if any(options.values()) else "default",
+        )
+
+    @classmethod
+    def resume(cls, run: str, *, root: Path, boards_file: Path | None, ports: Sequence[str]) -> Self:
+        """The plan of a run that was begun before.
+
+        Raises:
+            ConfigError: there is no such run, or what it needs is gone.
+        """
+        folder = find_run(root, run)
+        stored = RunReader.open(folder).provenance
+        spec = SweepSpec.from_plain(stored.options)
+        plan = cls._expanded(spec, root=root, boards_file=boards_file, ports=ports, name="", resumed=folder)
+        if tuple(case.id for case in plan.cases) != tuple(stored.cases):
+            raise ConfigError(
+                f"Run {folder} was planned with other cases than its sweep gives now.",
+                cause="boards.yaml, the model or its data changed since.",
+                fix="Start a new run.",
+            )
+        return plan
+
+    @classmethod
+    def _expanded(
+        cls,
+        spec: SweepSpec,
+        *,
+        root: Path,
+        boards_file: Path | None,
+        ports: Sequence[str],
+        name: str,
+        resumed: Path | None = None,
+    ) -> Self:
+        boards = load_boards(boards_file)
+        workloads: dict[str, Workload] = dict(WORKLOADS)
+        own: str | None = None
+        if spec.model is not None:
+            if spec.data is None:
+                raise ConfigError(
+                    f"--model {spec.model} without --data.", fix="Give its data: --data FILE.npz."
+                )
+            custom = CustomWorkload(spec.model, spec.data)
+            own = custom.NAME
+            workloads[own] = custom
+        known = Known(
+            workloads=tuple(WORKLOADS),
+            variants=tuple(VARIANTS),
+            engines=ENGINES,
+            boards={board.name: board.targets for board in boards.values()},
+            user_workload=own,
+        )
+        cases = expand(spec, known)
+        used = {case.workload for case in cases}
+        return cls(
+            spec=spec,
+            cases=cases,
+            boards=boards,
+            workloads={key: value for key, value in workloads.items() if key in used},
+            ports=_ports(ports, boards),
+            root=root,
+            name=name,
+            resumed=resumed,
+        )
+
+    def open_run(self, command: Sequence[str]) -> RunWriter:
+        """A new folder for the run, or the one that is resumed."""
+        if self.resumed is not None:
+            return RunWriter.reopen(self.resumed)
+        provenance = describe_run(
+            run_id=new_run_id(self.name, datetime.now(UTC)),
+            command=command,
+            spec=self.spec,
+            cases=self.cases,
+            boards=self.boards,
+            workloads=self.workloads,
+        )
+        return RunWriter.create(self.root, provenance)
+
+    def pending(self, writer: RunWriter) -> tuple[Case, ...]:
+        """The cases that the run still lacks."""
+        return tuple(case for case in self.cases if case.id not in writer.finished)
+
+    def run(self, writer: RunWriter, progress: Progress) -> Iterator[Result]:
+        """Run what is pending; each Result is on the disk before it is yielded."""
+        bench = Bench(
+            boards=self.boards,
+            workloads=self.workloads,
+            cache=cache_dir(),
+            log_path=writer.case_log,
+            models=writer.path / "models",
+            progress=progress,
+            jobs=self.spec.jobs or os.cpu_count() or 1,
+            samples=self.spec.samples,
+            ports=self.ports,
+        )
+        for result in run_sweep(self.pending(writer), bench):
+            writer.add(result)
+            yield result
+
+    def seconds_before(self) -> dict[str, float]:
+        """Case id -> seconds in the newest run under `root` that has it."""
+        found: dict[str, float] = {}
+        for run in sorted(self.root.glob("*/run.json"), key=lambda path: path.stat().st_mtime):
+            for row in RunReader.open(run.parent).rows:
+                if row.seconds is not None and row.status == "ok":
+                    found[row.case] = row.seconds
+        return {case.id: found[case.id] for case in self.cases if case.id in found}
+
+    @property
+    def flash_writes(self) -> dict[str, int]:
+        """Board -> how often its flash would be written."""
+        boards = [case.board for case in self.cases if case.target == HARDWARE]
+        return {board: boards.count(board) for board in dict.fromkeys(boards)}
+
+
+def _ports(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:
+    """BOARD=URL options."""
+    ports = {}
+    for text in given:
+        board, equals, url = text.partition("=")
+        if not (equals and url and board in boards):
+            raise ConfigError(
+                f"--port {text!r} names no board of boards.yaml and its port.",
+                fix="Write --port uno=/dev/ttyACM0 (see `quantrig boards`).",
+            )
+        ports[board] = url
+    return ports
