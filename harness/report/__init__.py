@@ -1,6 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results -> text and pictures."""
+"""Results -> text and pictures: `report.md` and `plots/` in a run's folder, tables for a terminal."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.report.markdown import report_text
+from harness.report.plots import figures
+from harness.report.style import save
 from harness.report.tables import terminal_tables
+from harness.report.view import View
+from harness.store import RunReader
 
-__all__ = ["terminal_tables"]
+__all__ = ["terminal_tables", "write_report"]
+
+
+def write_report(run: Path) -> Path:
+    """Write report.md and plots/*.png into a run's folder, in place of older ones; gives report.md.
+
+    The same results give the same bytes.
+
+    Raises:
+        ConfigError: not a results folder, or one that cannot be written.
+    """
+    reader = RunReader.open(run)
+    view = View.of(reader.rows, reader.provenance)
+    samples = {row.case: found for row in reader.rows if (found := reader.samples(row.case)) is not None}
+    folder, report = run / "plots", run / "report.md"
+    try:
+        folder.mkdir(exist_ok=True)
+        images = []
+        for stem, caption, figure in figures(view):
+            path = folder / f"{stem}.png"
+            temporary = folder / f".{stem}.tmp.png"
+            save(figure, temporary)
+            temporary.replace(path)
+            images.append((f"plots/{path.name}", caption))
+        current = {folder / Path(name).name for name, _ in images}
+        for stale in set(folder.glob("*.png")) - current:
+            stale.unlink()
+        temporary = run / ".report.md.tmp"
+        temporary.write_text(report_text(view, samples, images), encoding="utf-8")
+        temporary.replace(report)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write the report of {run}: {error.strerror}.", fix="Free space or permit it."
+        ) from error
+    return report

@@ -121,9 +121,10 @@ class View:
 
     def workload_title(self, name: str) -> str:
         """`gesture: Accelerometer gestures (synthetic)`."""
-        facts = self.provenance.workloads.get(name, {})
-        title = one_line(str(facts.get("title", "")))
-        return f"{self.workload_name(name)}: {title}" if title else self.workload_name(name)
+        title = one_line(str(self.provenance.workloads.get(name, {}).get("title", "")))
+        if not title:
+            return self.workload_name(name)
+        return f"{name if 'synthetic' in title else self.workload_name(name)}: {title}"
 
     def workload_name(self, name: str) -> str:
         """The name, marked where the data are synthetic."""
