@@ -73,12 +73,12 @@ def read_tflite(data: bytes, *, name: str) -> Graph:
         return _read(data, name)
     except (
         struct.error,
+        AttributeError,  # a table that is absent reads as None
         IndexError,
         ValueError,
         TypeError,
         KeyError,
         OverflowError,
-        UnicodeDecodeError,
     ) as error:
         raise ModelError(
             f"{name}: the .tflite file is damaged ({type(error).__name__}: {error}).",
@@ -149,10 +149,13 @@ def _tensor(model: Any, raw: Any, index: int, name: str) -> Tensor:
         elements *= size
     if elements > _MAX_ELEMENTS:
         raise ValueError(f"tensor {index} has {elements} elements")
+    if not 0 <= raw.Buffer() < model.BuffersLength():
+        raise ValueError(f"tensor {index} has buffer {raw.Buffer()} of {model.BuffersLength()}")
     content = model.Buffers(raw.Buffer()).DataAsNumpy()
     values: npt.NDArray[Any] | None = None
     if not isinstance(content, int) and content.size:
-        values = np.frombuffer(content.tobytes(), dtype=dtype.numpy).reshape(shape)
+        # A view, not a copy: a damaged file may point many tensors at the same bytes.
+        values = np.frombuffer(content, dtype=dtype.numpy).reshape(shape)
     return Tensor(
         index=index,
         name=tensor_name,
@@ -172,10 +175,14 @@ def _quantization(raw: Any) -> Quantization | None:
         raise ValueError(f"{len(scales)} scales but {len(zero_points)} zero points")
     if not all(np.isfinite(scales)) or any(scale < 0 for scale in scales):
         raise ValueError("a scale is negative or not finite")
+    if any(not -(2**31) <= zero_point < 2**31 for zero_point in zero_points):
+        raise ValueError("a zero point has more than 32 bits")
     return Quantization(scales=scales, zero_points=zero_points, axis=raw.QuantizedDimension())
 
 
 def _op(model: Any, raw: Any, index: int, name: str) -> Op:
+    if not 0 <= raw.OpcodeIndex() < model.OperatorCodesLength():
+        raise ValueError(f"operation {index} has code {raw.OpcodeIndex()} of {model.OperatorCodesLength()}")
     code = model.OperatorCodes(raw.OpcodeIndex())
     # Codes above 127 live in the second field; files of old converters fill only the first.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())

@@ -40,7 +40,7 @@ struct nn_window {
 struct nn_requant {
     int32_t bias;
     int32_t multiplier;
-    int8_t shift; /* -31..30; above 0 the accumulator is shifted left first */
+    int8_t shift; /* -31..31; above 0 the accumulator is shifted left first */
 };
 
 /* What every int8 layer with weights needs beside its geometry. */
