@@ -93,8 +93,7 @@ def _compiler_flags(board: Board) -> str:
     description = json.loads((platform_ / "boards" / f"{board.pio_env}.json").read_text(encoding="utf-8"))
     build = description["build"]
     machine = toolchain.machine_flags(build["arch"], build.get("mcu", ""))
-    flags = [*machine, build["optimize"], *toolchain.flags(build["arch"])]
-    return " ".join(flag for flag in flags if "prefix-map" not in flag)
+    return " ".join([*machine, build["optimize"], *toolchain.flags(build["arch"])])
 
 
 def _board(board: Board) -> dict[str, Any]:

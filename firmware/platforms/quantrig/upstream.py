@@ -48,7 +48,12 @@ regions = qr_link.region_flags(
     qr_link.ram_origin(board),
 )
 env.Append(
-    CCFLAGS=[*machine, board.get("build.optimize"), *qr_toolchain.flags(arch)],
+    CCFLAGS=[
+        *machine,
+        board.get("build.optimize"),
+        *qr_toolchain.flags(arch),
+        *qr_toolchain.path_maps(env, arch),
+    ],
     CFLAGS=["-std=gnu11"],
     CPPDEFINES=qr_toolchain.macros(env, board),
     LINKFLAGS=[

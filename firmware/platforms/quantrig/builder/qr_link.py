@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qr_toolchain import map_flag
 from stack_bound import StackBoundError, stack_bound
 
 UNBOUNDED_ARM_BYTES = 0x1000_0000
@@ -34,9 +35,10 @@ def program(env: Any) -> Any:
         arch, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"), ram_origin(board)
     )
     reserve = "$BUILD_DIR/reserve.ld"
-    env.Replace(LINKFLAGS=[*base, *limits, *script_flags(arch, board), reserve])
+    env.Replace(LINKFLAGS=[*base, *limits, *script_flags(env, arch), env.subst(reserve)])
     elf = env.BuildProgram()
-    loose = env.Clone(LINKFLAGS=[*base, *unbounded_flags(arch, board), *script_flags(arch, board)])
+    base[base.index(map_flag(env, "firmware"))] = map_flag(env, "firmware-unbounded")
+    loose = env.Clone(LINKFLAGS=[*base, *unbounded_flags(arch, board), *script_flags(env, arch)])
     unbounded = loose.Program("$BUILD_DIR/firmware-unbounded", env["PIOBUILDFILES"])
     bound = env.Command(
         [reserve, "$BUILD_DIR/stack.json"],
@@ -81,11 +83,12 @@ def unbounded_flags(arch: str, board: Any) -> list[str]:
     return [*region_flags(arch, *sizes, ram_origin(board)), "-Wl,--defsym=__qr_stack_reserve=0"]
 
 
-def script_flags(arch: str, board: Any) -> list[str]:
+def script_flags(env: Any, arch: str) -> list[str]:
     """Our script for ARM; a check added to the toolchain's own for AVR."""
     if arch == "arm":
-        return ["-T", f"$QR_LDSCRIPTS/{board.get('build.linker_script')}"]
-    return ["$QR_LDSCRIPTS/avr_stack.ld"]
+        script = env.BoardConfig().get("build.linker_script")
+        return ["-T", env.subst(f"$QR_LDSCRIPTS/{script}")]
+    return [env.subst("$QR_LDSCRIPTS/avr_stack.ld")]
 
 
 def _write_bound(target: Any, source: Any, env: Any) -> int:

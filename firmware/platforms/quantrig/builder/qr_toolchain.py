@@ -8,6 +8,7 @@ folder, which is what makes the firmware digest worth checking.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,6 @@ COMMON = [
 ]
 # an `ijmp` through a table would hide an edge of the call graph
 AVR_ONLY = ["-fstack-usage", "-fno-jump-tables"]
-ARM_ONLY = ["-fstack-usage"]
-PATH_MAPS = ["-ffile-prefix-map=$PROJECT_DIR=.", "-ffile-prefix-map=${QR_MODEL_DIR}=model"]
 
 
 def machine_flags(arch: str, mcu: str) -> list[str]:
@@ -39,8 +38,24 @@ def machine_flags(arch: str, mcu: str) -> list[str]:
 
 
 def flags(arch: str) -> list[str]:
-    """Flags of every C file but those for the CPU and the optimisation."""
-    return COMMON + {"arm": ARM_ONLY + PATH_MAPS, "avr": AVR_ONLY, "native": PATH_MAPS}[arch]
+    """Flags of every C file but those for the CPU, the optimisation and the paths."""
+    return COMMON + {"arm": ["-fstack-usage"], "avr": AVR_ONLY, "native": []}[arch]
+
+
+def path_maps(env: Any, arch: str) -> list[str]:
+    """Flags that keep the folder's name out of the program; avr-gcc 5 has none and needs none."""
+    if arch == "avr":
+        return []
+    # Paths are spelled out: SCons would split a variable's value where the path has a space.
+    maps = [f"-ffile-prefix-map={env.subst('$PROJECT_DIR')}=."]
+    if model := os.environ.get("QR_MODEL_DIR"):
+        maps.append(f"-ffile-prefix-map={Path(model).resolve()}=model")
+    return maps
+
+
+def map_flag(env: Any, name: str) -> str:
+    """Makes the linker write its map beside the program called `name`."""
+    return f"-Wl,-Map,{env.subst('$BUILD_DIR')}/{name}.map"
 
 
 def configure(env: Any) -> None:
@@ -64,10 +79,10 @@ def configure(env: Any) -> None:
     )
     env.Append(
         ASPPFLAGS=["-x", "assembler-with-cpp", *machine],
-        CCFLAGS=[*machine, board.get("build.optimize"), *flags(arch)],
+        CCFLAGS=[*machine, board.get("build.optimize"), *flags(arch), *path_maps(env, arch)],
         CFLAGS=["-std=gnu11"],
         CPPDEFINES=macros(env, board),
-        LINKFLAGS=[*machine, "-Wl,--gc-sections", "-Wl,-Map,${TARGET.base}.map"],
+        LINKFLAGS=[*machine, "-Wl,--gc-sections", map_flag(env, "firmware")],
         LIBS=["m"],
     )
     _write_record(env)
