@@ -72,7 +72,8 @@ def _kernel(graph: Graph, op: Op) -> KernelCall:
     if kernel is None:
         raise unsupported(graph, op, "works on values that are not known before the first inference")
     try:
-        return kernel(graph, op)
+        with np.errstate(over="ignore"):
+            return kernel(graph, op)
     except (ArithmeticError, LookupError, ValueError) as error:
         # A file may be well-formed and still make no sense: ranks, scales and values of any size.
         raise unsupported(graph, op, f"has tensors or options that do not fit together ({error})") from error

@@ -93,15 +93,15 @@ def test_a_plan_is_sound_whatever_the_search_may_spend(given: list[Buffer], budg
 
 # Every placing order of the planner leaves a hole here; only the search finds the plan without one.
 HOLE = [
-    Buffer(nbytes=6, first=3, last=4),
-    Buffer(nbytes=5, first=2, last=3),
-    Buffer(nbytes=3, first=1, last=2),
-    Buffer(nbytes=5, first=2, last=2),
+    Buffer(nbytes=6, first=2, last=2),
+    Buffer(nbytes=3, first=1, last=1),
+    Buffer(nbytes=1, first=1, last=2),
+    Buffer(nbytes=2, first=0, last=1),
+    Buffer(nbytes=6, first=0, last=0),
 ]
 
 
 def test_the_search_fills_a_hole_that_greedy_leaves() -> None:
-    assert greedy_by_size(HOLE) > exact(HOLE)
     with mock.patch.object(plan, "_SEARCH_BUDGET", 0):
         assert plan_memory(HOLE).arena_bytes > exact(HOLE)
     assert plan_memory(HOLE).arena_bytes == exact(HOLE)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine cannot do is refused with the operation's index, its kind and its tensor's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compiler import compile_graph
+from harness.errors import UnsupportedError
+from harness.graph import read_tflite
+from tests import tflite_builder as tb
+from tests.kernels.models import PLAIN, Quant, mean, softmax, unary
+from tests.tflite_builder import ModelBuilder, Options
+
+Q: dict[str, Any] = PLAIN.input
+CONV = tb.conv_options()
+FC = tb.fully_connected_options()
+POOL = tb.pool_options(filter_size=(2, 2), strides=(2, 2))
+ADD = tb.add_options()
+
+Shape = tuple[int, ...]
+
+
+def refused(data: bytes) -> str:
+    """The message of compiling this."""
+    with pytest.raises(UnsupportedError) as caught:
+        compile_graph(read_tflite(data, name="model.tflite"))
+    return str(caught.value)
+
+
+def one(
+    kind: str, inputs: list[Shape], output: Shape, options: Options | None = None, *, dtype: str = "int8",
+    weights: Any = None, scales: tuple[float, ...] = (0.1,), zero_points: tuple[int, ...] | None = None,
+) -> bytes:  # fmt: skip
+    """One operation named `bad`, behind a sound one, with optional constant weights as its last input."""
+    b = ModelBuilder()
+    q = Q if dtype == "int8" else {}
+    x, *others = (b.tensor(shape, dtype, **q) for shape in inputs)
+    first = b.tensor(inputs[0], dtype, **q)
+    b.op("RELU", [x], [first])
+    operands = [first, *others]
+    if weights is not None:
+        array = np.asarray(weights)
+        name = "float32" if array.dtype.kind == "f" else ("int32" if kind in ("MEAN", "PAD") else "int8")
+        scaled = scales if name == "int8" else ()
+        operands.append(b.constant(array, name, scales=scaled, zero_points=zero_points))
+    y = b.tensor(output, dtype, name="bad", **q)
+    b.op(kind, operands, [y], options)
+    return b.build([x, *others], [y])
+
+
+IMAGE = (1, 4, 4, 2)
+SQUARE = np.ones((3, 2, 2, 2), np.int8)
+
+CASES: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "unknown kind": (lambda: one("LOGISTIC", [(1, 4)], (1, 4)), "LOGISTIC", "not in the aot engine"),
+    "batch": (
+        lambda: one("MAX_POOL_2D", [(2, 4, 4, 2)], (2, 2, 2, 2), POOL),
+        "MAX_POOL_2D", "batch size 1 is supported",
+    ),
+    "rank": (lambda: one("MAX_POOL_2D", [(4, 4)], (2, 2), POOL), "MAX_POOL_2D", "works on shape [4, 4]"),
+    "pool of channels": (
+        lambda: one("MAX_POOL_2D", [IMAGE], (1, 2, 2, 3), POOL), "MAX_POOL_2D", "makes 3 channels of 2",
+    ),
+    "stride 0": (
+        lambda: one("MAX_POOL_2D", [IMAGE], IMAGE, tb.pool_options(filter_size=(1, 1), strides=(0, 1))),
+        "MAX_POOL_2D", "below 1",
+    ),
+    "geometry": (
+        lambda: one("MAX_POOL_2D", [IMAGE], (1, 3, 2, 2), POOL),
+        "MAX_POOL_2D", "should make 2x2 by its geometry",
+    ),
+    "window larger than the image": (
+        lambda: one("MAX_POOL_2D", [(1, 1, 1, 1)], (1, 1, 1, 1), POOL), "MAX_POOL_2D", "should make 0x0",
+    ),
+    "asymmetric weights": (
+        lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE, zero_points=(4,)),
+        "CONV_2D", "symmetrically",
+    ),
+    "scales for some channels": (
+        lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE, scales=(0.1, 0.2)),
+        "CONV_2D", "symmetrically",
+    ),
+    "grouped": (
+        lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE[..., :1]), "CONV_2D", "grouped",
+    ),
+    "hybrid": (
+        lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE, dtype="float32"),
+        "CONV_2D", "int8 weights on float32 activations",
+    ),
+    "float weights": (
+        lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE.astype(np.float32)),
+        "CONV_2D", "float32 weights on int8 activations",
+    ),
+    "weights at run time": (
+        lambda: one("FULLY_CONNECTED", [(1, 4), (3, 4)], (1, 3), FC),
+        "FULLY_CONNECTED", "constant as its input 1",
+    ),
+    "no weights": (
+        lambda: one("FULLY_CONNECTED", [(1, 4)], (1, 3), FC), "FULLY_CONNECTED", "lacks its input 1",
+    ),
+    "matrix that does not fit": (
+        lambda: one("FULLY_CONNECTED", [(1, 5)], (1, 3), FC, weights=np.ones((3, 4))),
+        "FULLY_CONNECTED", "weights of shape [3, 4] on an input of [1, 5]",
+    ),
+    "add of a column": (
+        lambda: one("ADD", [(2, 3), (2, 1)], (2, 3), ADD), "ADD", "adds shapes [2, 3] and [2, 1]",
+    ),
+    "add of a constant": (
+        lambda: one("ADD", [(1, 4)], (1, 4), ADD, weights=np.ones((1, 4), np.int8)), "ADD", "has a constant",
+    ),
+    "mean over separate axes": (
+        lambda: one("MEAN", [IMAGE], (4, 4), tb.mean_options(), weights=[0, 3]),
+        "MEAN", "averages over axes [0, 3]",
+    ),
+    "mean that should be larger": (
+        lambda: one("MEAN", [IMAGE], (1, 3), tb.mean_options(), weights=[1, 2]),
+        "MEAN", "should make 2 values",
+    ),
+    "mean over no axis at all": (
+        lambda: one("MEAN", [()], (), tb.mean_options(), weights=[1]), "MEAN", "do not fit together",
+    ),
+    "padding of the batch": (
+        lambda: one("PAD", [IMAGE], (2, 4, 4, 2), weights=[[1, 0], [0, 0], [0, 0], [0, 0]]), "PAD", "batch",
+    ),
+    "negative padding": (
+        lambda: one("PAD", [(1, 4)], (1, 3), weights=[[0, 0], [0, -1]]), "PAD", "pads shape [1, 4] by",
+    ),
+    "padding of less": (
+        lambda: one("PAD", [(1, 4)], (1, 5), weights=[[0, 0], [0, 2]]), "PAD", "does not match its padding",
+    ),
+    "softmax that shrinks": (
+        lambda: one("SOFTMAX", [(1, 4)], (1, 3), tb.softmax_options(), dtype="float32"),
+        "SOFTMAX", "changes the number of elements",
+    ),
+    "softmax to another scale": (
+        lambda: one("SOFTMAX", [(1, 4)], (1, 4), tb.softmax_options()), "SOFTMAX", "output scale 0.05",
+    ),
+    "relu that shrinks": (lambda: one("RELU", [(1, 4)], (1, 3)), "RELU", "changes the number of elements"),
+    "reshape that shrinks": (
+        lambda: one("RESHAPE", [(1, 4)], (1, 3)), "RESHAPE", "changes the number of elements",
+    ),
+    "pack of activations": (
+        lambda: one("PACK", [(4,), (4,)], (2, 4), tb.pack_options(count=2)), "PACK", "not known before",
+    ),
+    "not a number": (
+        lambda: one(
+            "FULLY_CONNECTED", [(1, 2)], (1, 1), FC, dtype="float32",
+            weights=np.array([[1, np.nan]], np.float32),
+        ),
+        "FULLY_CONNECTED", "do not fit together",
+    ),
+    "an empty tensor": (lambda: one("RELU", [(1, 0)], (1, 0)), "RELU", "works on the empty tensor"),
+    "large for int16": (lambda: one("RELU6", [(1, 40_000)], (1, 40_000)), "RELU6", "has a size of 40000"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refusal_names_the_operation(name: str) -> None:
+    make, kind, reason = CASES[name]
+    message = refused(make())
+    if name not in ("an empty tensor", "large for int16"):
+        assert f"model.tflite: operation 1 {kind} ('bad')" in message
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: softmax("int8", (1, 512)), "has depth 512"),
+        (lambda: softmax("int8", (1, 4), quant=Quant(input_scale=2.0**-30)), "do not fit together"),
+        (lambda: unary("RELU", "int8", (1, 4), quant=Quant(gain=2.0**40)), "do not fit together"),
+        (lambda: unary("RELU", "int8", (1, 4), quant=Quant(input_scale=0.0)), "no usable int8 quantization"),
+        (lambda: unary("RELU", "int8", (1, 4), quant=Quant(input_zero=128)), "no usable int8 quantization"),
+        (lambda: mean("int8", (1, 4), (1,), quant=Quant(gain=2.0**33)), "do not fit together"),
+    ],
+)
+def test_quantization_out_of_range(make: Callable[[], bytes], reason: str) -> None:
+    message = refused(make())
+    assert "model.tflite: operation 0" in message
+    assert reason in message
+
+
+def changed_scale(kind: str, options: Options | None, output: Shape, weights: Any = None) -> bytes:
+    b = ModelBuilder()
+    x = b.tensor((1, 4, 4, 2), scale=0.1, zero_point=3)
+    y = b.tensor(output, scale=0.1, zero_point=4, name="bad")
+    constants = [] if weights is None else [b.constant(weights, "int32")]
+    b.op(kind, [x, *constants], [y], options)
+    return b.build([x], [y])
+
+
+def test_operations_that_copy_cannot_change_the_zero_point() -> None:
+    widths = [[0, 0], [1, 0], [0, 0], [0, 0]]
+    for data in (
+        changed_scale("MAX_POOL_2D", POOL, (1, 2, 2, 2)),
+        changed_scale("AVERAGE_POOL_2D", POOL, (1, 2, 2, 2)),
+        changed_scale("PAD", None, (1, 5, 4, 2), widths),
+    ):
+        assert "('bad') changes the scale or zero point" in refused(data)
+
+
+def test_activation_range_beyond_a_float() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), **Q), b.tensor((1, 2), scale=1e-45)
+    w = b.constant(np.ones((2, 4)), scales=[1e-45])
+    b.op("FULLY_CONNECTED", [x, w, -1], [y], tb.fully_connected_options(activation="RELU6"))
+    assert "do not fit together" in refused(b.build([x], [y]))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "bool"])
+def test_inputs_and_outputs_are_int8_or_float32(dtype: str) -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), dtype, name="camera"), b.tensor((1, 4), **Q)
+    b.op("QUANTIZE", [x], [y])
+    assert f"tensor 'camera' is {dtype}" in refused(b.build([x], [y]))
+
+
+def test_an_output_must_be_computed() -> None:
+    b = ModelBuilder()
+    x, y, same = b.tensor((1, 4), **Q), b.tensor((1, 4), **Q), b.tensor((4, 1), name="same", **Q)
+    b.op("RELU", [x], [y])
+    b.op("RESHAPE", [x], [same])
+    fixed = b.constant(np.ones((1, 4)), scales=[0.1], name="fixed")
+    copy = b.tensor((4, 1), name="copy", **Q)
+    b.op("RESHAPE", [fixed], [copy])
+    for index, name in [(x, "t0"), (same, "same"), (fixed, "fixed"), (copy, "copy")]:
+        assert f"output '{name}' is not computed" in refused(b.build([x], [y, index]))
+
+
+def test_a_reshaped_constant_is_not_an_activation() -> None:
+    b = ModelBuilder()
+    x, copy, y = b.tensor((1, 4), **Q), b.tensor((1, 4), name="copy", **Q), b.tensor((1, 4), **Q)
+    b.op("RESHAPE", [b.constant(np.ones((4, 1)), scales=[0.1])], [copy])
+    b.op("ADD", [x, copy], [y], ADD)
+    assert "operation 1 ADD ('t2') reads 'copy', which is a constant" in refused(b.build([x], [y]))
+
+
+def test_a_reshape_cannot_change_the_type() -> None:
+    b = ModelBuilder()
+    x, stored, real, y = (
+        b.tensor((1, 4), **Q), b.tensor((1, 4), **Q),
+        b.tensor((1, 1), "float32"), b.tensor((1, 1), "float32"),
+    )  # fmt: skip
+    b.op("RELU", [x], [stored])
+    b.op("RESHAPE", [stored], [real])
+    b.op("RELU", [real], [y])
+    assert "or their type" in refused(b.build([x], [y]))
+
+
+def test_one_output_per_operation() -> None:
+    b = ModelBuilder()
+    x, y, z = (b.tensor((1, 4), **Q) for _ in range(3))
+    b.op("RELU", [x], [y, z])
+    assert "has 1 inputs and 2 outputs" in refused(b.build([x], [y]))
+
+
+@pytest.mark.parametrize("bounds", [([9], [1], [1]), ([0], [1], [0]), ([0],)])
+def test_shape_arithmetic_that_fails(bounds: tuple[list[int], ...]) -> None:
+    b = ModelBuilder()
+    x, y, shape, part = (
+        b.tensor((1, 4), **Q),
+        b.tensor((1, 4), **Q),
+        b.tensor((2,), "int32"),
+        b.tensor((), "int32"),
+    )
+    b.op("SHAPE", [x], [shape])
+    mask = 1 if bounds[0] == [9] else 0
+    options = tb.slice_options(shrink_axis_mask=mask)
+    b.op("STRIDED_SLICE", [shape, *(b.constant(v, "int32") for v in bounds)], [part], options)
+    b.op("RELU", [x], [y])
+    assert "operation 1 STRIDED_SLICE" in refused(b.build([x], [y]))
