@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The child process in which TensorFlow lives: `python -m harness.quantize.worker JOB`.
+
+JOB is a JSON object: `workload` (a name, or the paths of a user's model and data), `train_dir`, `train`
+(whether to fill that folder first), `variants` (identifier -> path of the .tflite to write), `error`.
+Files appear under their names only when complete. Ends with 0; or with 3 and the error, as JSON, in
+the file `error`; or with a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import QuantrigError
+from harness.quantize import VARIANTS, parse_variant
+from harness.quantize.keras3 import as_tf_keras
+from harness.workloads import CustomWorkload, DataSet, Workload, find_workload
+from harness.workloads.runtime import tf_keras
+
+EXIT_EXPLAINED = 3
+DATA_FILE = "data.npz"
+MODEL_FILE = "model.keras"
+INFO_FILE = "info.json"
+
+
+def workload_to_json(workload: Workload) -> Any:
+    """What `workload_from_json` needs to find it again in another process."""
+    if isinstance(workload, CustomWorkload):
+        return {"model": str(workload.model), "data": str(workload.data)}
+    return workload.NAME
+
+
+def workload_from_json(value: Any) -> Workload:
+    """The workload that `workload_to_json` described."""
+    if isinstance(value, str):
+        return find_workload(value)
+    return CustomWorkload(Path(value["model"]), Path(value["data"]))
+
+
+def train(workload: Workload, folder: Path) -> None:
+    """Make `folder`, with the data set and the trained model as tf-keras file."""
+    started = time.monotonic()
+    data = workload.load_data()
+    model = as_tf_keras(workload.build_and_train(data), data.x_train)
+    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+    partial.mkdir(parents=True)
+    data.save(partial / DATA_FILE)
+    model.save(partial / MODEL_FILE)
+    info = {"workload": workload.NAME, "seconds": round(time.monotonic() - started, 3)}
+    (partial / INFO_FILE).write_text(json.dumps(info) + "\n", encoding="utf-8")
+    partial.rename(folder)
+
+
+def make_variant(workload: Workload, identifier: str, train_dir: Path, path: Path) -> None:
+    """Write the .tflite of one variant of a trained workload to `path`."""
+    name, options = parse_variant(identifier)
+    data = DataSet.load(train_dir / DATA_FILE)
+    keras = tf_keras()
+    keras.backend.clear_session()  # or the names in the file would depend on what was made before it
+    model = keras.models.load_model(train_dir / MODEL_FILE, compile=False)
+    variant = VARIANTS[name].convert(model, data, options=options, seed=workload.SEED)
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(variant.tflite)
+    partial.replace(path)
+
+
+def perform(job: Mapping[str, Any]) -> None:
+    """Carry out a job as described at the top."""
+    workload = workload_from_json(job["workload"])
+    train_dir = Path(job["train_dir"])
+    if job["train"]:
+        train(workload, train_dir)
+    for identifier, path in job["variants"].items():
+        make_variant(workload, identifier, train_dir, Path(path))
+
+
+def main(argument: str) -> int:
+    """Perform one job; returns the exit code."""
+    job = json.loads(argument)
+    try:
+        perform(job)
+    except QuantrigError as error:
+        kind = type(error).__name__
+        message = {"class": kind, "what": error.what, "cause": error.cause, "fix": error.fix}
+        Path(job["error"]).write_text(json.dumps(message), encoding="utf-8")
+        return EXIT_EXPLAINED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

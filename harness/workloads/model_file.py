@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a user's .keras or .h5 model without running anything that the file brings along.
+
+A Keras file can name any Python function, or carry the bytecode of a Lambda layer. So the architecture
+is read first, as plain JSON, and only a file made of the layers named here reaches Keras's own loader.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ModelError, UnsupportedError
+from harness.workloads.runtime import tensorflow, tf_keras
+
+_MODELS = frozenset({"Sequential", "Functional", "Model"})
+_LAYERS = frozenset(
+    {
+        "Activation",
+        "Add",
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "BatchNormalization",
+        "Concatenate",
+        "Conv1D",
+        "Conv2D",
+        "Cropping2D",
+        "Dense",
+        "DepthwiseConv2D",
+        "Dropout",
+        "Flatten",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalMaxPooling2D",
+        "InputLayer",
+        "LeakyReLU",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "Multiply",
+        "Permute",
+        "ReLU",
+        "Reshape",
+        "SeparableConv2D",
+        "Softmax",
+        "SpatialDropout2D",
+        "Subtract",
+        "UpSampling2D",
+        "ZeroPadding2D",
+    }
+)
+_PART_MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.dtype_policies")
+_DATA = frozenset({"__tuple__", "__keras_tensor__", "TensorShape", "DTypePolicy", "Policy"})
+_PATCH_UP = "Save it again with model.save('model.keras')."
+
+
+def load_model(path: Path) -> Any:
+    """The model, uncompiled: a tf-keras one, or a Keras 3 one if Keras 3 saved it.
+
+    Raises:
+        ModelError: the file cannot be read as a Keras model.
+        UnsupportedError: it has a layer that is not one of the plain ones above; the message names it.
+    """
+    config, version = _read_architecture(path)
+    _check(config, path, layer="")
+    if version.startswith("3"):
+        tensorflow()
+        import keras as library
+    else:
+        library = tf_keras()
+    try:
+        return library.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras's loaders raise whatever the broken part happens to raise
+        raise ModelError(
+            f"{path}: Keras {version} cannot load it ({_first_line(error)}).", fix=_PATCH_UP
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
+def _read_architecture(path: Path) -> tuple[Any, str]:
+    """The model's configuration as plain JSON values, and the version of the Keras that wrote it."""
+    try:
+        return _read_h5(path) if path.suffix == ".h5" else _read_zip(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such file.") from error
+    except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{path}: not a Keras model ({_first_line(error)}).",
+            cause="Files of weights alone, SavedModel folders and other formats are not read.",
+            fix=_PATCH_UP,
+        ) from error
+
+
+def _read_zip(path: Path) -> tuple[Any, str]:
+    with zipfile.ZipFile(path) as archive:
+        version = json.loads(archive.read("metadata.json"))["keras_version"]
+        return json.loads(archive.read("config.json")), str(version)
+
+
+def _read_h5(path: Path) -> tuple[Any, str]:
+    import h5py  # type: ignore[import-untyped]
+
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs["model_config"]), str(file.attrs["keras_version"])
+
+
+def _check(value: Any, path: Path, *, layer: str) -> None:
+    """Refuse every object that is not a plain layer or a part of one; `layer` encloses `value`."""
+    if isinstance(value, list):
+        for item in value:
+            _check(item, path, layer=layer)
+    if not isinstance(value, dict):
+        return
+    kind = value.get("class_name")
+    if kind is not None:
+        config = value.get("config")
+        if kind in _LAYERS and isinstance(config, dict):
+            layer = str(config.get("name", layer))
+        if not _is_plain(str(kind), value.get("module")):
+            name = str(config.get("name", layer)) if isinstance(config, dict) else layer
+            raise UnsupportedError(
+                f"{path}: layer {name or '(unnamed)'} is or uses {kind}, which is not read.",
+                cause="A model file may not bring code of its own, and only plain layers can be quantized.",
+                fix="Express it by built-in layers such as Conv2D, Dense, Add or ReLU.",
+            )
+    for item in _below(value):
+        _check(item, path, layer=layer)
+
+
+def _is_plain(kind: str, module: object) -> bool:
+    if kind in _DATA:
+        return True
+    at_home = module is None or str(module).split(".")[0] in ("keras", "tf_keras")
+    if kind in _LAYERS or kind in _MODELS:
+        return at_home
+    return module in _PART_MODULES
+
+
+def _below(value: dict[str, Any]) -> Iterator[Any]:
+    """What the loader will turn into objects: everything but how the model was trained."""
+    return (item for key, item in value.items() if key != "compile_config")
