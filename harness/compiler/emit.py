@@ -129,12 +129,8 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _comment(text: str) -> str:
-    """A name from a model file, harmless inside a C comment."""
-    return (
-        "".join(c if c.isalnum() or c in " ._-+=:;/()[]," else "?" for c in text)
-        .replace("*/", "??")
-        .replace("/*", "??")
-    )
+    """A name from a model file, harmless inside a C comment: neither `*` nor a line end is left."""
+    return "".join(c if c.isalnum() or c in " ._-+=:;/()[]," else "?" for c in text)
 
 
 def _wrapped(items: Iterable[str]) -> Iterator[str]:
