@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from harness import errors
 from harness.errors import ConfigError
 from harness.records import Clock, Measurement, Outcome, Status
 from harness.resources import resource
@@ -41,11 +42,25 @@ def test_the_columns_are_those_of_a_result() -> None:
     assert tuple(fixtures.measured(CASE).row()) == COLUMNS
 
 
-def test_the_document_lists_every_column_in_order() -> None:
+def document_names(heading: str) -> tuple[str, ...]:
+    """First cells of the table below a heading of docs/RESULTS.md."""
     text = (resource("boards.yaml").parent / "docs" / "RESULTS.md").read_text(encoding="utf-8")
-    for name, columns in (("results.csv", COLUMNS), ("samples.csv", SAMPLE_COLUMNS)):
-        section = text.split(f"## {name}", 1)[1].split("\n## ", 1)[0]
-        assert tuple(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == columns
+    section = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return tuple(re.findall(r"^\| `([\w-]+)` \|", section, flags=re.MULTILINE))
+
+
+def test_the_document_lists_every_column_status_and_code() -> None:
+    assert document_names("results.csv") == COLUMNS
+    assert document_names("samples.csv") == SAMPLE_COLUMNS
+    assert document_names("Status") == tuple(Status)
+    known = {
+        kind.reason_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.QuantrigError)
+    }
+    assert set(document_names("Reason codes")) == known
+    plain = json.loads(format_provenance(fixtures.provenance(())))
+    assert set(document_names("run.json")) == set(plain)
 
 
 @pytest.mark.parametrize("case", fixtures.default_cases(), ids=lambda case: case.id)

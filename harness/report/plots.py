@@ -181,7 +181,7 @@ def memory(view: View, board: str) -> Figure:
     for axis, region in zip(axes, ("flash", "ram"), strict=True):
         longest = _memory_bars(axis, region, entries, colours(view))
         limit = view.limit(board, f"{region}_bytes")
-        title = "Flash" if region == "flash" else "RAM (static and stack)"
+        title = "Flash" if region == "flash" else "RAM with stack"
         if limit is not None and limit <= longest * _FAR_LIMIT:
             axis.axvline(limit, color="black", linewidth=1.2, linestyle="--", label="limit")
             title += f": limit {integer(limit)} B (dashed)"

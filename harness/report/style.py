@@ -41,14 +41,14 @@ def new_figure(height_in: float) -> Figure:
     from matplotlib.figure import Figure
 
     # Without pyplot: no global state, no display, any thread.
-    figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
+    figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
+    """Write a figure as PNG, with nothing in it that changes from run to run."""
+    figure.savefig(path, metadata={"Software": None})
 
 
 def patch(colour: str, label: str, **style: Any) -> Any:

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.patches import Rectangle
+
+from harness.records import Clock, Status
+from harness.report import plots
+from harness.report.stats import metric_interval
+from harness.report.style import colours, save
+from harness.report.view import View
+from harness.rows import Row, format_row, parse_row
+from harness.sweep import Case, Lane, SweepSpec, expand
+from tests.report import fixtures
+
+CASES = fixtures.default_cases()
+PROVENANCE = fixtures.provenance(CASES)
+ROWS = {case.id: parse_row(format_row(fixtures.result_of(case))[:-1], "") for case in CASES}
+VIEW = View.of(ROWS.values(), PROVENANCE)
+TOO_LARGE = "gesture/float32/aot@uno:simavr"
+
+
+def points(figure: Figure) -> dict[str, tuple[float, float]]:
+    """Case -> the point that stands for it."""
+    return {
+        str(line.get_label()): (
+            float(np.asarray(line.get_xdata())[0]),
+            float(np.asarray(line.get_ydata())[0]),
+        )
+        for axis in figure.axes
+        for line in axis.get_lines()
+        if "@" in str(line.get_label())
+    }
+
+
+def bars(axis: Axes) -> Iterator[tuple[str, list[Rectangle]]]:
+    """Case -> the parts of its bar, from the left."""
+    for container in axis.containers:
+        yield str(container.get_label()), [patch for patch in container if isinstance(patch, Rectangle)]
+
+
+def widths(axis: Axes) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for case, parts in bars(axis):
+        found.setdefault(case, []).extend(part.get_width() for part in parts)
+    return found
+
+
+def texts(figure: Figure) -> str:
+    found = [text.get_text() for axis in figure.axes for text in axis.texts]
+    found += [axis.get_title(loc=loc) for axis in figure.axes for loc in ("left", "center")]
+    found += [axis.get_xlabel() + axis.get_ylabel() for axis in figure.axes]
+    return " ".join([*found, *(text.get_text() for text in figure.texts)])
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+def test_points_are_the_rows_numbers(clock: Clock) -> None:
+    expected = {
+        row.case: (
+            row.latency_us_median if clock is Clock.WALL else row.latency_ticks_median,
+            row.metric_value,
+        )
+        for row in ROWS.values()
+        if row.clock is clock
+    }
+    assert len(expected) == (8 if clock is Clock.CYCLES else 9)
+    figure = plots.latency(VIEW, clock)
+    assert points(figure) == expected
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        for (_, y), row in ((points(figure)[case], ROWS[case]) for case in points(figure)):
+            if row.workload == axis.get_title().split()[0]:
+                bounds = metric_interval(row) or (y, y)
+                assert low < bounds[0] <= bounds[1] < high
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+def test_a_figure_holds_one_clock_and_says_which(clock: Clock) -> None:
+    lane = {Clock.CYCLES: "uno:simavr", Clock.INSTRUCTIONS: "stm32f4:qemu", Clock.WALL: "native:native"}[
+        clock
+    ]
+    word = {Clock.CYCLES: "cycles", Clock.INSTRUCTIONS: "instructions", Clock.WALL: "µs"}
+    for figure in (plots.latency(VIEW, clock), plots.variants(VIEW, clock)):
+        labels = {
+            str(name)
+            for axis in figure.axes
+            for name in (*map(Artist.get_label, axis.get_lines()), *(c.get_label() for c in axis.containers))
+            if "@" in str(name)
+        }
+        assert {label.partition("@")[2] for label in labels} == {lane}
+        target = lane.partition(":")[2]
+        assert PROVENANCE.targets[target]["label"] in texts(figure)
+    axis_labels = " ".join(axis.get_xlabel() for axis in plots.latency(VIEW, clock).axes)
+    assert word[clock] in axis_labels
+    for other in set(Clock) - {clock}:
+        assert word[other] not in axis_labels
+
+
+def test_synthetic_workloads_are_called_so() -> None:
+    assert [axis.get_title() for axis in plots.latency(VIEW, Clock.CYCLES).axes] == [
+        "digits",
+        "gesture (synthetic)",
+        "sine (synthetic)",
+    ]
+    assert "gesture\n(synthetic)" in texts(plots.memory(VIEW, "uno"))
+
+
+def test_what_did_not_fit_is_named_beside_the_points() -> None:
+    figure = plots.latency(VIEW, Clock.CYCLES)
+    assert TOO_LARGE not in points(figure)
+    assert "gesture float32 on uno:simavr (does not fit)" in texts(figure)
+
+
+@pytest.mark.parametrize("board", ["uno", "stm32f4"])
+def test_memory_bars_are_the_rows_numbers(board: str) -> None:
+    flash, ram = (widths(axis) for axis in plots.memory(VIEW, board).axes)
+    rows = [row for row in ROWS.values() if row.board == board and row.status is Status.OK]
+    for row in rows:
+        assert sum(flash[row.case]) == row.flash_bytes
+        assert flash[row.case][0] == row.flash_model_bytes
+        assert row.ram_static_bytes is not None
+        assert row.stack_bytes is not None
+        assert ram[row.case][0] == row.arena_bytes
+        assert sum(ram[row.case]) == row.ram_static_bytes + row.stack_bytes
+    assert len(flash) == 9
+
+
+def test_does_not_fit_is_hatched_beyond_the_limit() -> None:
+    flash, ram = plots.memory(VIEW, "uno").axes
+    (bar,) = next(parts for case, parts in bars(flash) if case == TOO_LARGE)
+    assert bar.get_hatch()
+    assert bar.get_width() == 40_056
+    assert TOO_LARGE not in widths(ram)
+    limits = [axis.get_lines()[0] for axis in (flash, ram)]
+    assert [float(np.asarray(line.get_xdata())[0]) for line in limits] == [32_256, 2048]
+    assert all(line.get_label() == "limit" for line in limits)
+    assert all(not part.get_hatch() for case, parts in bars(flash) if case != TOO_LARGE for part in parts)
+
+
+def test_a_limit_far_away_is_named_not_drawn() -> None:
+    flash, ram = plots.memory(VIEW, "stm32f4").axes
+    assert "at most 3.8 % of 1,048,576 B" in flash.get_title()
+    assert "131,072 B" in ram.get_title()
+    assert flash.get_xlim()[1] < 100_000
+
+
+def test_ram_that_does_not_fit_is_hatched_in_its_panel() -> None:
+    row = replace(ROWS[TOO_LARGE], reason="ram: needs 3776 bytes, the board has 2048 (1728 too many).")
+    flash, ram = plots.memory(View.of((ROWS | {TOO_LARGE: row}).values(), PROVENANCE), "uno").axes
+    assert widths(ram)[TOO_LARGE] == [3776]
+    assert TOO_LARGE not in widths(flash)
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+def test_variants_are_ratios_to_float32_of_the_same_lane(clock: Clock) -> None:
+    figure = plots.variants(VIEW, clock)
+    names = ("latency_ticks_median", "flash_bytes", "arena_bytes", "metric_value")
+    for axis, name in zip(figure.axes, names, strict=True):
+        shown = widths(axis)
+        for row in ROWS.values():
+            if row.clock is not clock:
+                continue
+            base = ROWS[row.case.replace(row.variant, "float32")]
+            if base.status is Status.OK:
+                assert shown[row.case] == [pytest.approx(getattr(row, name) / getattr(base, name))]
+            else:
+                assert row.case not in shown
+        assert "float32's" in axis.get_xlabel()
+
+
+def test_a_variant_has_one_colour_everywhere_and_tells_itself_apart() -> None:
+    palette = colours(VIEW)
+    assert list(palette) == ["float32", "ptq-int8", "qat-int8"]
+    for line in (line for axis in plots.latency(VIEW, Clock.CYCLES).axes for line in axis.get_lines()):
+        if "@" in str(line.get_label()):
+            assert line.get_color() == palette[str(line.get_label()).split("/")[1]]
+    for figure in (plots.memory(VIEW, "stm32f4"), plots.variants(VIEW, Clock.WALL)):
+        for axis in figure.axes:
+            for case, parts in bars(axis):
+                assert to_rgb(parts[0].get_facecolor()[:3]) == to_rgb(palette[case.split("/")[1]])
+    only = View.of((), replace(PROVENANCE, cases=("w/other/aot@b:t", "w/qat-int8/aot@b:t")))
+    assert colours(only)["qat-int8"] == palette["qat-int8"]
+    assert colours(only)["other"] not in palette.values()
+
+
+def wide_view() -> View:
+    """Three lanes of one clock, six variants, a user's model: more than the default sweep shows."""
+    known = replace(
+        fixtures.KNOWN,
+        variants=("float32", "ptq-int8", "qat-int8", "int16x8", "dynamic"),
+        user_workload="net-0123abcd",
+    )
+    spec = SweepSpec(
+        variants=("float32", "ptq-int8", "qat-int8", "ptq-int8+calib=50", "int16x8", "dynamic"),
+        lanes=tuple(map(Lane.parse, ("uno:simavr", "uno:hardware", "stm32f4:hardware"))),
+        model=Path("/net.keras"),
+    )
+    cases = expand(spec, known)
+    rows = []
+    for case in cases:
+        like = Case.parse(
+            f"{'digits' if case.workload.startswith('net') else case.workload}/"
+            f"{'float32' if case.variant == 'float32' else 'ptq-int8'}/aot@{case.board}:"
+            f"{'simavr' if case.board == 'uno' else 'qemu'}"
+        )
+        row = ROWS[like.id]
+        clock = Clock.CYCLES if row.clock else None
+        rows.append(replace(row, case=case.id, target=case.target, clock=clock))
+    targets = {**PROVENANCE.targets, "hardware": {"label": "Cycles of the board.", "clock": "cycles"}}
+    return View.of(rows, replace(PROVENANCE, cases=tuple(case.id for case in cases), targets=targets))
+
+
+def test_wide_spans_get_a_logarithmic_axis() -> None:
+    scales = {axis.get_title(): axis.get_xscale() for axis in plots.latency(wide_view(), Clock.CYCLES).axes}
+    assert scales["digits"] == scales["net-0123abcd"] == "log"
+    assert {axis.get_xscale() for axis in plots.latency(VIEW, Clock.CYCLES).axes} == {"linear"}
+
+
+@pytest.mark.parametrize("view", [VIEW, wide_view()], ids=["default", "wide"])
+def test_every_plot_is_a_readable_png_without_overlaps(view: View, tmp_path: Path) -> None:
+    stems = []
+    for stem, caption, figure in plots.figures(view):
+        path = tmp_path / f"{stem}.png"
+        save(figure, path)
+        pixels = imread(path)
+        assert pixels.shape[1] == 1350
+        assert 0.005 < float((pixels[..., :3].min(axis=-1) < 0.9).mean()) < 0.5
+        assert caption
+        assert_no_overlaps(figure)
+        stems.append(stem)
+    if view is VIEW:
+        clocks = ("cycles", "instructions", "wall")
+        expected = {f"{kind}-{clock}" for kind in ("latency", "variants") for clock in clocks}
+        assert set(stems) == expected | {"memory-uno", "memory-stm32f4"}
+
+
+def assert_no_overlaps(figure: Figure) -> None:
+    """Title, panels with their labels, legend and footer have room of their own, inside the picture."""
+    renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    panels = [axis.get_tightbbox(renderer) for axis in figure.axes if axis.get_visible()]
+    (legend,) = figure.legends
+    frame = legend.get_window_extent(renderer)
+    written = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
+    for box in (*panels, frame, *written):
+        assert box is not None
+        assert box.x0 >= -1
+        assert box.y0 >= -1
+        assert box.x1 <= figure.bbox.x1 + 1
+        assert box.y1 <= figure.bbox.y1 + 1
+    for panel in panels:
+        assert panel is not None
+        assert not any(panel.overlaps(other) for other in (frame, *written))
+    assert not any(frame.overlaps(other) for other in written)
+    for axis in figure.axes:
+        if not axis.get_visible():
+            continue
+        ticks = [label.get_window_extent(renderer) for label in axis.get_xticklabels() if label.get_text()]
+        inside = sorted(
+            (t for t in ticks if axis.bbox.x0 <= (t.x0 + t.x1) / 2 <= axis.bbox.x1), key=lambda t: t.x0
+        )
+        assert all(left.x1 <= right.x0 for left, right in pairwise(inside))
+
+
+@pytest.mark.parametrize("rows", [(), tuple(row for row in ROWS.values() if row.status is not Status.OK)])
+def test_a_run_without_measurements_still_has_its_report(rows: tuple[Row, ...]) -> None:
+    stems = [stem for stem, _, _ in plots.figures(View.of(rows, PROVENANCE))]
+    assert stems == (["memory-uno"] if rows else [])
+
+
+def test_one_measured_case_is_enough_for_a_plot(tmp_path: Path) -> None:
+    for case in PROVENANCE.cases:
+        if case == TOO_LARGE or not re.match("digits|sine", case):
+            continue
+        for stem, _, figure in plots.figures(View.of([ROWS[case]], PROVENANCE)):
+            save(figure, tmp_path / f"{stem}.png")
+            assert_no_overlaps(figure)
