@@ -89,6 +89,8 @@ def read_tflite(data: bytes, *, name: str) -> Graph:
 
 def _read(data: bytes, name: str) -> Graph:
     model = tflite.Model.GetRootAs(data, 0)
+    if model.SubgraphsLength() == 0:
+        raise ValueError("it holds no graph")
     if model.SubgraphsLength() != 1:
         raise UnsupportedError(
             f"{name}: has {model.SubgraphsLength()} subgraphs, only one is supported.",
