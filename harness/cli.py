@@ -152,7 +152,7 @@ def boards(boards_file: Path | None) -> None:
     from rich.table import Table
 
     from harness.boards import load_boards
-    from harness.link.transport import serial_ports
+    from harness.targets.hardware import serial_ports
 
     known = load_boards(boards_file)
     table = Table(box=None, pad_edge=False)

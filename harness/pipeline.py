@@ -13,8 +13,9 @@ import gzip
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,7 +31,7 @@ from harness.compiler import compile_graph
 from harness.errors import DoesNotFitError, MismatchError, QuantrigError
 from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
 from harness.measure import measure
-from harness.quantize.trained import trained, variant_of
+from harness.quantize.trained import data_set, prepare, variant
 from harness.records import (
     Clock,
     Footprint,
@@ -68,7 +69,7 @@ class Bench:
     boards: Mapping[str, Board]
     workloads: Mapping[str, Workload]
     cache: Path
-    log_path: Callable[[Case], Path]
+    log_folder: Path
     models: Path
     """Folder that keeps each variant's .tflite; one that is there already is used as it is."""
     progress: Progress
@@ -77,6 +78,10 @@ class Bench:
     """At most so many of each test set; None: all."""
     ports: Mapping[str, str] = field(default_factory=dict)
     """Board name -> serial port, for target `hardware`."""
+
+    def log(self, case: Case) -> Path:
+        """The case's log."""
+        return self.log_folder / f"{case.slug}.log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,23 +119,24 @@ class _Task:
 
 
 def _training(name: str, cases: list[Case], bench: Bench) -> _Task:
+    by_variant: dict[str, list[Case]] = {}
+    for case in cases:
+        by_variant.setdefault(case.variant, []).append(case)
+
     def variants(made: Trained) -> list[_Task]:
-        by_variant: dict[str, list[Case]] = {}
-        for case in cases:
-            by_variant.setdefault(case.variant, []).append(case)
-        return [_quantizing(variant, group, made, bench) for variant, group in by_variant.items()]
+        return [_quantizing(identifier, group, made, bench) for identifier, group in by_variant.items()]
 
-    return _Task(work=lambda: train(name, bench), then=variants, cases=cases)
+    return _Task(work=lambda: train(name, tuple(by_variant), bench), then=variants, cases=cases)
 
 
-def _quantizing(variant: str, cases: list[Case], trained: Trained, bench: Bench) -> _Task:
+def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Bench) -> _Task:
     def runs(tflite: bytes) -> list[_Task]:
         return [
             _Task(work=partial(run_case, case, tflite, trained, bench), then=lambda row: row, cases=[case])
             for case in cases
         ]
 
-    return _Task(work=lambda: quantize(trained.workload, variant, bench), then=runs, cases=cases)
+    return _Task(work=lambda: quantize(trained.workload, identifier, bench), then=runs, cases=cases)
 
 
 def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
@@ -145,7 +151,7 @@ def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
                 try:
                     following = task.then(future.result())
                 except Exception as error:
-                    yield from (_ended(case, _outcome(error, bench.log_path(case))) for case in task.cases)
+                    yield from (_ended(case, _outcome(error, bench.log(case))) for case in task.cases)
                     continue
                 if isinstance(following, Result):
                     yield following
@@ -155,26 +161,29 @@ def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def train(name: str, bench: Bench) -> Trained:
-    """Train the workload, or find it trained."""
+def train(name: str, identifiers: Sequence[str], bench: Bench) -> Trained:
+    """Train the workload and make its variants, or find them made."""
     bench.progress.step(name, "training")
+    workload, log = bench.workloads[name], bench.log_folder / f"{name}.log"
     try:
-        workload = bench.workloads[name]
-        return Trained(workload=workload, data=DataSet.load(trained(workload) / "data.npz"))
+        # All at once, so that TensorFlow starts once. If it is a variant that fails, its own cases hear
+        # of it in `quantize`, and the other cases go on; if it is the training, `data_set` says so.
+        with suppress(QuantrigError):
+            prepare(workload, identifiers, log=log)
+        return Trained(workload=workload, data=data_set(workload, log=log))
     finally:
         bench.progress.finished(name)
 
 
-def quantize(workload: Workload, variant: str, bench: Bench) -> bytes:
+def quantize(workload: Workload, identifier: str, bench: Bench) -> bytes:
     """The variant's .tflite: made now, found in the cache, or kept by the run that is resumed."""
-    name = f"{workload.NAME}/{variant}"
+    name = f"{workload.NAME}/{identifier}"
     bench.progress.step(name, "quantizing")
     try:
-        kept = bench.models / f"{workload.NAME}__{variant}.tflite"
+        kept = bench.models / f"{workload.NAME}__{identifier}.tflite"
         if not kept.exists():
-            bench.models.mkdir(parents=True, exist_ok=True)
             draft = kept.with_suffix(f".{os.getpid()}.part")
-            draft.write_bytes(variant_of(workload, variant).tflite)
+            draft.write_bytes(variant(workload, identifier).tflite)
             draft.replace(kept)
         return kept.read_bytes()
     finally:
@@ -184,7 +193,7 @@ def quantize(workload: Workload, variant: str, bench: Bench) -> bytes:
 def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
     """One case from its .tflite to its row; never raises for anything that the case itself did wrong."""
     run = _CaseRun(case=case, started=time.monotonic(), started_at=_now())
-    log = bench.log_path(case)
+    log = bench.log(case)
     try:
         _measure_case(run, tflite, trained, bench, log)
         run.outcome = Outcome(status=Status.OK, warnings=_warnings(run))

@@ -149,8 +149,8 @@ class RunPlan:
             boards=self.boards,
             workloads=self.workloads,
             cache=cache_dir(),
-            log_path=writer.case_log,
-            models=writer.path / "models",
+            log_folder=_folder(writer.path / "log"),
+            models=_folder(writer.path / "models"),
             progress=progress,
             jobs=self.spec.jobs or os.cpu_count() or 1,
             samples=self.spec.samples,
@@ -174,6 +174,11 @@ class RunPlan:
         """Board -> how often its flash would be written."""
         boards = [case.board for case in self.cases if case.target == HARDWARE]
         return {board: boards.count(board) for board in dict.fromkeys(boards)}
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def _ports(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -35,6 +36,31 @@ _UPLOAD_TIMEOUT_S: Final = 180.0
 
 #: Cases of one board wait here for each other. Other programs are told apart by the port's own lock.
 _ports: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SerialPort:
+    """A serial port of this computer."""
+
+    device: str
+    """What `--port` takes."""
+    description: str
+    usb_id: tuple[int, int] | None
+    """(vendor, product); None where it is not on USB."""
+
+
+def serial_ports() -> list[SerialPort]:
+    """The serial ports that are plugged in, by name."""
+    from serial.tools import list_ports
+
+    return [
+        SerialPort(
+            device=port.device,
+            description=port.description,
+            usb_id=None if port.vid is None or port.pid is None else (port.vid, port.pid),
+        )
+        for port in sorted(list_ports.comports())
+    ]
 
 
 def unavailable(board: Board, *, port: str | None = None) -> str | None:
