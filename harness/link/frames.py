@@ -45,9 +45,11 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Damaged:
-    """Bytes up to a delimiter that are no frame."""
+    """Bytes up to a delimiter that are no frame, or bytes whose delimiter did not come."""
 
     why: str
+    size: int
+    """How many bytes, without the delimiter."""
 
 
 def wire_bytes(frame_bytes: int) -> int:
@@ -67,16 +69,16 @@ def decode(wire: bytes) -> Frame | Damaged:
     try:
         plain: bytes = cobs.decode(wire)
     except cobs.DecodeError as error:
-        return Damaged(why=f"not COBS: {error}")
+        return Damaged(why=f"not COBS: {error}", size=len(wire))
     if len(plain) < OVERHEAD_BYTES:
-        return Damaged(why=f"{len(plain)} bytes are too short for a frame")
+        return Damaged(why=f"{len(plain)} bytes are too short for a frame", size=len(wire))
     plain, (crc,) = plain[: -CRC.size], CRC.unpack(plain[-CRC.size :])
     if zlib.crc32(plain) != crc:
-        return Damaged(why="wrong CRC")
+        return Damaged(why="wrong CRC", size=len(wire))
     kind, sequence, length = HEADER.unpack_from(plain)
     body = plain[HEADER.size :]
     if len(body) != length:
-        return Damaged(why=f"the body has {len(body)} bytes, its header says {length}")
+        return Damaged(why=f"the body has {len(body)} bytes, its header says {length}", size=len(wire))
     return Frame(type=kind, sequence=sequence, body=body)
 
 
@@ -95,12 +97,14 @@ class Deframer:
         """True while bytes wait for their delimiter."""
         return bool(self._received) or self._skipping
 
-    def drop_partial(self) -> bool:
-        """Forget bytes whose delimiter does not come; False when there are none."""
-        waiting = self.partial
+    def drop_partial(self) -> Damaged | None:
+        """Forget bytes whose delimiter does not come; None when there are none."""
+        if not self.partial:
+            return None
+        dropped = Damaged(why="its delimiter is missing", size=len(self._received))
         self._received.clear()
         self._skipping = False
-        return waiting
+        return dropped
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
@@ -119,6 +123,6 @@ class Deframer:
             del self._received[: end + 1]
             if self._skipping:
                 self._skipping = False
-                return Damaged(why=f"no delimiter in {self.LIMIT_BYTES} bytes")
+                return Damaged(why="too long for a frame", size=self.LIMIT_BYTES)
             if wire:
                 return decode(wire)

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES
+from harness.link.frames import DELIMITER, MIN_FRAME_BYTES, OVERHEAD_BYTES, wire_bytes
+
+#: RUNNING on the wire without its delimiters.
+ANNOUNCEMENT_BYTES: Final = wire_bytes(OVERHEAD_BYTES) - len(DELIMITER)
 
 #: Exchanges in a row without trouble after which frames may be twice as long again.
 CLEAN_BEFORE_GROWTH: Final = 32
@@ -87,17 +90,18 @@ class Wait:
         self._heard = 0.0
         self._last_look = False
         self._began: float | None = None
-        self._guessed = False
+        self._pieces_bytes = 0
         self._unanswered = 0
         self.refused = False
         """The device received this copy damaged."""
         self.announced = False
-        """The device has said, or probably said, that it runs the model."""
+        """The device has said, or probably said, in answer to this copy that it runs the model."""
 
     def sent(self, line_bytes: int, *, copies: int = 1) -> None:
         """Copies of the request went out; they and the reply take `line_bytes` on the line."""
         self._unanswered += copies
-        self.refused = False
+        self.refused = self.announced = False
+        self._pieces_bytes = 0
         self._restart(self._timing.reply_to_s(line_bytes))
 
     def answered_badly(self) -> bool:
@@ -108,12 +112,13 @@ class Wait:
     def come_to_rest(self) -> None:
         """The device received the request damaged: wait until it has said all that it says about it."""
         self.refused = True
+        self._unanswered = max(0, self._unanswered - 1)
         self._deadline = min(self._deadline, self._clock() + self._timing.quiet_s)
 
-    def inferring(self, slowest_s: float | None, *, guessed: bool = False) -> None:
-        """The device runs the model now; `guessed` when the announcement came damaged."""
+    def inferring(self, slowest_s: float | None) -> None:
+        """The device runs the model now, and its next frame is the result."""
         self.announced = True
-        self._guessed = guessed
+        self._unanswered = 1
         self._restart(self._timing.inference_s(slowest_s))
         self._began = self._clock()
 
@@ -136,9 +141,10 @@ class Wait:
         self._last_look = True
         return 0.0
 
-    def settling(self) -> bool:
-        """True shortly after a guessed announcement: more damaged pieces are pieces of it."""
-        return self._guessed and self._clock() - (self._began or 0.0) < self._timing.quiet_s
+    def may_be_announcement(self, damaged_bytes: int) -> bool:
+        """Whether what arrived damaged since the request is short enough to be pieces of RUNNING."""
+        self._pieces_bytes += damaged_bytes
+        return self._pieces_bytes <= ANNOUNCEMENT_BYTES
 
     def took_s(self) -> float | None:
         """Since the inference was announced; None when it was not."""

@@ -144,8 +144,8 @@ class Link:
         """A lone delimiter: ends a request whose own was lost, and disturbs no inference that it starts."""
         return DELIMITER
 
-    def drop_partial(self) -> bool:
-        """Forget bytes whose delimiter does not come; False when there are none."""
+    def drop_partial(self) -> Damaged | None:
+        """Forget bytes whose delimiter does not come; None when there are none."""
         return self._deframer.drop_partial()
 
     def send(self, request: Request) -> bytes:

@@ -275,9 +275,9 @@ class Session:
     def _await(self, wait: Wait) -> Reply | Trouble:
         """The reply to the request under way, or what went wrong.
 
-        Bytes that reach a device while it times an inference disturb it. So after INFER the first damaged
-        frame is taken for the announcement, and a request that the device calls damaged is repeated only
-        when the line has come to rest. And while another copy of the request may still be answered, a
+        Bytes that reach a device while it times an inference disturb it. So after INFER a damaged frame no
+        longer than the announcement is taken for it, and a request that the device calls damaged is repeated
+        only when the line has come to rest. And while another copy of the request may still be answered, a
         damaged frame is no reason to send one more.
         """
         while True:
@@ -292,12 +292,13 @@ class Session:
                 if isinstance(event, InferDone):
                     self._note_inference(wait.took_s())
                 return event
-            elif self._link.inferring and not wait.announced:
-                if event is REFUSED:
-                    wait.come_to_rest()
-                else:
-                    wait.inferring(self._slowest_s, guessed=True)
-            elif not (isinstance(event, Damaged) and wait.settling()) and wait.answered_badly():
+            elif (
+                isinstance(event, Damaged) and self._link.unannounced and wait.may_be_announcement(event.size)
+            ):
+                wait.inferring(self._slowest_s)
+            elif event is REFUSED and self._link.unannounced and not wait.announced:
+                wait.come_to_rest()
+            elif wait.answered_badly():
                 return Trouble.DAMAGE
 
     def _next_event(self, wait: Wait) -> Event | None:
@@ -308,13 +309,10 @@ class Session:
                 return event
             left = wait.left_s(partial=self._link.partial)
             data = b"" if left is None else self._transport.read(left)
-            if data:
-                wait.heard()
-                self._link.receive_data(data)
-            elif self._link.drop_partial():
-                return Damaged(why="its delimiter is missing")
-            else:
-                return None
+            if not data:
+                return self._link.drop_partial()
+            wait.heard()
+            self._link.receive_data(data)
 
     def _note_inference(self, took_s: float | None) -> None:
         if took_s is not None:

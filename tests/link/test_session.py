@@ -302,6 +302,28 @@ def test_a_damaged_announcement_does_not_disturb_the_inference(device: MemoryDev
     assert (session.retries, transport.during) == (0, 0)
 
 
+def test_damage_in_a_row_is_noticed_without_waiting_for_an_inference_that_is_over(
+    device: MemoryDevice,
+) -> None:
+    """The request refused, then its result damaged: only silence may cost the patience of an inference."""
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    session.hello()
+    damage_request, damage_result = iter([True]), iter([True, True])
+
+    def there(data: bytes) -> bytes:
+        return data[:4] + b"\x55" + data[5:] if len(data) == 13 and next(damage_request, False) else data
+
+    def back(data: bytes) -> bytes:
+        long = len(data) > 24  # RUNNING and result, or a result alone
+        return data[:-4] + b"\x55" + data[-3:] if long and next(damage_result, False) else data
+
+    transport.to_device, transport.to_host = there, back
+    check(session, 1)
+    assert (device.runs, session.retries) == (1, 3)
+    assert transport.now_s < 1.0
+
+
 def test_a_lost_result_is_asked_for_once_and_not_computed_again(device: MemoryDevice) -> None:
     lost: list[bytes] = []
 
