@@ -14,8 +14,8 @@ from harness.boards import Board, load_boards
 from harness.errors import ConfigError
 from harness.pipeline import Bench, Progress, run_sweep
 from harness.provenance import describe_run
-from harness.quantize import VARIANTS
-from harness.records import Result
+from harness.quantize import VARIANTS, parse_variant
+from harness.records import Provenance, Result
 from harness.resources import cache_dir
 from harness.store import RunReader, RunWriter, find_run, new_run_id
 from harness.sweep import HARDWARE, Case, Known, SweepSpec, expand
@@ -81,6 +81,15 @@ class RunPlan:
                 cause="boards.yaml, the model or its data changed since.",
                 fix="Start a new run.",
             )
+        now = plan._describe(stored.run_id, stored.command)
+        for what, before, after in (("tools", stored.tools, now.tools), ("flags", stored.flags, now.flags)):
+            if changed := [name for name in after if name in before and before[name] != after[name]]:
+                raise ConfigError(
+                    f"Run {folder} was begun with other {what}: {changed[0]} was {before[changed[0]]!r}, "
+                    f"is {after[changed[0]]!r}.",
+                    cause="One table must not mix them.",
+                    fix="Start a new run.",
+                )
         return plan
 
     @classmethod
@@ -112,6 +121,8 @@ class RunPlan:
             boards={board.name: board.targets for board in boards.values()},
             user_workload=own,
         )
+        for identifier in spec.variants:
+            parse_variant(identifier)
         cases = expand(spec, known)
         used = {case.workload for case in cases}
         return cls(
@@ -129,15 +140,18 @@ class RunPlan:
         """A new folder for the run, or the one that is resumed."""
         if self.resumed is not None:
             return RunWriter.reopen(self.resumed)
-        provenance = describe_run(
-            run_id=new_run_id(self.name, datetime.now(UTC)),
+        provenance = self._describe(new_run_id(self.name, datetime.now(UTC)), command)
+        return RunWriter.create(self.root, provenance)
+
+    def _describe(self, run_id: str, command: Sequence[str]) -> Provenance:
+        return describe_run(
+            run_id=run_id,
             command=command,
             spec=self.spec,
             cases=self.cases,
             boards=self.boards,
             workloads=self.workloads,
         )
-        return RunWriter.create(self.root, provenance)
 
     def pending(self, writer: RunWriter) -> tuple[Case, ...]:
         """The cases that the run still lacks."""

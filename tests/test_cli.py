@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: help, and one clear message for each kind of bad input, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def quantrig(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in an empty folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [(), ("sweep",), ("boards",), ("doctor",), ("report",)])
+def test_help_is_there_for_a_newcomer(quantrig: Run, arguments: tuple[str, ...]) -> None:
+    code, out, _ = quantrig(*arguments, "--help")
+    assert code == 0
+    assert "Usage: quantrig" in out
+
+
+SPEC_WITH_WRONG_KEY = "workloads: [digits]\nvariant: [float32]\n"
+SPEC_WITH_WRONG_TYPE = "workloads: digits\n"
+BOARDS_WITH_WRONG_KEY = "uno:\n  titel: Uno\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "parts"),
+    [
+        (("sweep", "-w", "digit"), 2, ("Unknown workload 'digit'", "'digits'")),
+        (("sweep", "-b", "unno"), 2, ("Unknown board 'unno'", "'uno'")),
+        (("sweep", "-v", "ptq_int8"), 2, ("ptq-int8",)),
+        (("sweep", "-v", "ptq-int8+kalib=3"), 2, ("kalib",)),
+        (("sweep", "-t", "renod"), 2, ("Unknown target 'renod'",)),
+        (("sweep", "--lane", "uno:qemu"), 2, ("'uno' does not run on target 'qemu'", "simavr")),
+        (("sweep", "-k", "nothing*"), 2, ("matches none", "digits/float32/aot@native:native")),
+        (("sweep", "--samples", "0"), 2, ("samples", "positive")),
+        (("sweep", "--samples", "many"), 2, ("--samples", "many")),
+        (("sweep", "--frobnicate"), 2, ("--frobnicate",)),
+        (("sweep", "--port", "uno"), 2, ("--port 'uno'", "--port uno=/dev/ttyACM0")),
+        (("sweep", "missing.yaml"), 2, ("missing.yaml", "No such file")),
+        (("sweep", "key.yaml"), 2, ("key.yaml:2", "'variant'", "'variants'")),
+        (("sweep", "type.yaml"), 2, ("type.yaml:1", "must be a list")),
+        (("sweep", "--boards", "boards.yaml"), 2, ("boards.yaml, line 2", "'titel'", "'title'")),
+        (("sweep", "--resume", "nope"), 2, ("No run 'nope'",)),
+        (("sweep", "--resume", "nope", "-w", "sine"), 2, ("--resume with other options",)),
+        (("sweep", "--model", "gone.keras", "--data", "data.npz"), 3, ("gone.keras", "no such file")),
+        (("sweep", "--model", "net.keras"), 2, ("net.keras", "--data")),
+        (("sweep", "--model", "net.keras", "--data", "broken.npz"), 3, ("broken.npz", "cannot be read")),
+        (("report", "nope"), 2, ("No run 'nope'",)),
+        (("report", "foreign"), 2, ("foreign", "run.json")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_bad_input_gives_one_message_with_the_fix(
+    quantrig: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, parts: tuple[str, ...]
+) -> None:
+    (tmp_path / "key.yaml").write_text(SPEC_WITH_WRONG_KEY)
+    (tmp_path / "type.yaml").write_text(SPEC_WITH_WRONG_TYPE)
+    (tmp_path / "boards.yaml").write_text(BOARDS_WITH_WRONG_KEY)
+    (tmp_path / "net.keras").write_bytes(b"not a model")
+    (tmp_path / "broken.npz").write_bytes(b"not an archive")
+    (tmp_path / "foreign").mkdir()
+    ended, _, err = quantrig(*arguments)
+    assert ended == code
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err, err
+    assert not list((tmp_path / "results").glob("*")), "a refused sweep must leave nothing"
+
+
+@pytest.mark.train
+def test_an_unreadable_model_fails_its_cases_and_says_why(quantrig: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 not really")
+    x, y = np.zeros((40, 4), np.float32), np.arange(40) % 2
+    np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    code, out, err = quantrig(
+        "sweep", "--model", "net.keras", "--data", "data.npz", "-v", "float32", "--lane", "native:native"
+    )
+    assert code == 1
+    assert "net.keras" in err
+    assert "Traceback" not in out + err
+
+
+def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Run, tmp_path: Path) -> None:
+    code, out, _ = quantrig(
+        "sweep", "--dry-run", "-w", "sine", "--lane", "native:native", "--lane", "uno:hardware"
+    )
+    assert code == 0
+    assert out.count("sine/") == 6
+    assert "no estimate" in out
+    assert "uno: 3" in out
+    assert not (tmp_path / "results").exists()
+
+
+def test_boards_lists_every_board_with_its_lanes(quantrig: Run) -> None:
+    code, out, _ = quantrig("boards")
+    assert code == 0
+    for name in ("native:native", "uno:simavr", "stm32f4:qemu", "nucleo_f446re", "31.5 KiB"):
+        assert name in out
+
+
+def _environment(**changes: str) -> Mapping[str, str]:
+    return {**os.environ, **changes}
+
+
+def test_doctor_names_what_is_missing_and_the_command(tmp_path: Path) -> None:
+    """With an empty PATH nothing is there, and the default lanes cannot run."""
+    run = subprocess.run(
+        [sys.executable, "-m", "harness", "doctor"],
+        env=_environment(PATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 4
+    assert "MISSING uno:simavr" in run.stdout
+    assert "apt-get install gcc" in run.stdout
+    assert "apt-get install qemu-system-arm" in run.stdout
+
+
+@pytest.mark.train
+def test_a_missing_toolchain_is_a_row_with_its_remedy(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "harness",
+            "sweep",
+            "-w",
+            "sine",
+            "-b",
+            "uno",
+            "--out",
+            str(tmp_path / "results"),
+        ],
+        env=_environment(PATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("unavailable") >= 3
+    assert "apt-get install" in run.stdout
+
+
+def test_the_package_answers_from_any_folder(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "harness", "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.startswith("quantrig, version ")

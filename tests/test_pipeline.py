@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each way in which a case can end becomes a row, and the sweep goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import pipeline, reference
+from harness.boards import load_boards
+from harness.errors import QuantizeError
+from harness.pipeline import Bench, run_sweep
+from harness.records import Result, Status
+from harness.resources import cache_dir
+from harness.sweep import Case
+from harness.workloads import WORKLOADS
+
+pytestmark = pytest.mark.train
+
+
+class Silent:
+    """A Progress that remembers the names which have not finished."""
+
+    def __init__(self) -> None:
+        self.open: set[str] = set()
+
+    def step(self, name: str, text: str) -> None:
+        self.open.add(name)
+
+    def samples(self, case_id: str, done: int, total: int) -> None:
+        assert 0 < done <= total
+
+    def finished(self, name: str) -> None:
+        self.open.discard(name)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(
+        boards=load_boards(),
+        workloads=WORKLOADS,
+        cache=cache_dir(),
+        log_folder=tmp_path,
+        models=tmp_path,
+        progress=Silent(),
+        jobs=2,
+        samples=5,
+    )
+
+
+def _run(bench: Bench, *ids: str) -> dict[str, Result]:
+    results = {result.case_id: result for result in run_sweep([Case.parse(i) for i in ids], bench)}
+    assert set(results) == set(ids)
+    assert isinstance(bench.progress, Silent)
+    assert not bench.progress.open
+    return results
+
+
+NATIVE = "sine/ptq-int8/aot@native:native"
+FLOAT = "sine/float32/aot@native:native"
+
+
+def test_a_case_that_goes_well_has_every_number_verified(bench: Bench) -> None:
+    result = _run(bench, NATIVE)[NATIVE]
+    row = result.row()
+    assert result.outcome.status is Status.OK
+    assert (row["samples"], row["outputs_compared"], row["mismatches"]) == (5, 5, 0)
+    assert row["metric_value"] == row["metric_reference"]
+    assert row["firmware_sha256"] != row["model_sha256"]
+
+
+def test_a_mismatch_fails_the_case_and_takes_its_numbers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reference.expected_outputs
+
+    def off_by_one(model: bytes, inputs: Any) -> list[np.ndarray]:
+        outputs = real(model, inputs)
+        outputs[0][3, 0] ^= 1
+        return outputs
+
+    monkeypatch.setattr(reference, "expected_outputs", off_by_one)
+    row = _run(bench, NATIVE)[NATIVE].row()
+    assert (row["status"], row["reason_code"], row["mismatches"]) == ("failed", "mismatch", 1)
+    assert "sample 3, element 0" in row["reason"]
+    assert row["latency_ticks_median"] is None
+    assert row["metric_value"] is None
+
+
+def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = pipeline.compile_graph
+
+    def broken(graph: Any) -> Any:
+        if "float32" in graph.name:
+            raise ZeroDivisionError("no such luck")
+        return real(graph)
+
+    monkeypatch.setattr(pipeline, "compile_graph", broken)
+    results = _run(bench, FLOAT, NATIVE)
+    row = results[FLOAT].row()
+    assert (row["status"], row["reason_code"]) == ("failed", "internal")
+    assert "no such luck" in row["reason"]
+    assert "Traceback" in (tmp_path / f"{Case.parse(FLOAT).slug}.log").read_text()
+    assert results[NATIVE].outcome.status is Status.OK
+
+
+def test_a_variant_that_cannot_be_made_fails_its_own_cases_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pipeline.variant
+
+    def refuse(workload: Any, identifier: str) -> Any:
+        if identifier == "float32":
+            raise QuantizeError("The converter is out.", fix="Wait.")
+        return real(workload, identifier)
+
+    monkeypatch.setattr(pipeline, "variant", refuse)
+    results = _run(bench, FLOAT, NATIVE)
+    assert results[FLOAT].outcome.reason == "The converter is out. Wait."
+    assert results[FLOAT].outcome.status is Status.FAILED
+    assert results[NATIVE].outcome.status is Status.OK
+
+
+def test_a_lane_that_is_not_here_says_why_before_anything_is_trained(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    case = "sine/float32/aot@uno:simavr"
+    outcome = _run(bench, case)[case].outcome
+    assert outcome.status is Status.UNAVAILABLE
+    assert "apt-get install" in outcome.reason
