@@ -46,7 +46,7 @@ def typecheck(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure performance as ratios against a baseline in the same run."""
-    session.run("python", "-m", "pytest", "tests/bench", "-m", "bench", "-s", "--durations=0", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/bench", "-m", "bench", "-s", *session.posargs)
 
 
 @nox.session(default=False)
