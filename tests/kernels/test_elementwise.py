@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import tflite_builder as tb
+from tests.native_model import native_model
 
 from .models import DTYPES, PLAIN, Quant, add, check, dequantize, few, quantize, unary
 from .strategies import activations, scales, seeds, value_quants, zero_points
@@ -51,6 +52,12 @@ def test_quantize_float32(scale: float, zero_point: int) -> None:
     far = np.linspace(-1e6, 1e6, 601, dtype=np.float32)
     model = quantize((1, 601), scale=scale, zero_point=zero_point)
     check(model, inputs=[np.stack([exact, random, far])])
+
+
+def test_quantize_of_what_is_no_number_is_the_same_everywhere() -> None:
+    model = native_model(quantize((1, 3), scale=0.5, zero_point=7))
+    values = np.array([[np.nan, np.inf, -np.inf]], np.float32)
+    assert model.run([values])[0].tolist() == [[-128, 127, -128]]
 
 
 @example(scale=0.5, zero_point=-128)
