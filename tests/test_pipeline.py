@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import pipeline, reference
+from harness import reference
 from harness.boards import load_boards
+from harness.compiler import compile_graph
 from harness.errors import QuantizeError
 from harness.pipeline import Bench, run_sweep
+from harness.quantize.trained import variant
 from harness.records import Result, Status
 from harness.resources import cache_dir
 from harness.sweep import Case
@@ -93,14 +95,13 @@ def test_a_mismatch_fails_the_case_and_takes_its_numbers(
 def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real = pipeline.compile_graph
 
     def broken(graph: Any) -> Any:
         if "float32" in graph.name:
             raise ZeroDivisionError("no such luck")
-        return real(graph)
+        return compile_graph(graph)
 
-    monkeypatch.setattr(pipeline, "compile_graph", broken)
+    monkeypatch.setattr("harness.pipeline.compile_graph", broken)
     results = _run(bench, FLOAT, NATIVE)
     row = results[FLOAT].row()
     assert (row["status"], row["reason_code"]) == ("failed", "internal")
@@ -112,14 +113,12 @@ def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(
 def test_a_variant_that_cannot_be_made_fails_its_own_cases_only(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = pipeline.variant
-
     def refuse(workload: Any, identifier: str) -> Any:
         if identifier == "float32":
             raise QuantizeError("The converter is out.", fix="Wait.")
-        return real(workload, identifier)
+        return variant(workload, identifier)
 
-    monkeypatch.setattr(pipeline, "variant", refuse)
+    monkeypatch.setattr("harness.pipeline.variant", refuse)
     results = _run(bench, FLOAT, NATIVE)
     assert results[FLOAT].outcome.reason == "The converter is out. Wait."
     assert results[FLOAT].outcome.status is Status.FAILED

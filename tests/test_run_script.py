@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./run` on machines that lack things: what it installs, and what it says when it may not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Real tools that the script itself needs.
+TOOLS = ("dirname", "sh", "cut", "cksum", "cat")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A folder of programs: a Debian with nothing installed; `log` notes what apt-get is asked."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found is not None
+        (programs / tool).symlink_to(found)
+    _program(programs / "dpkg-query", "exit 1")
+    _program(programs / "apt-get", f'echo "$@" >> {tmp_path}/log')
+    return programs
+
+
+def _program(path: Path, body: str) -> None:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def _run(machine: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = machine.parent / "run"
+    shutil.copy(ROOT / "run", script)
+    return subprocess.run(
+        ["/bin/sh", script, *arguments],
+        env={"PATH": str(machine), "HOME": str(machine.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_a_session_it_explains_itself(machine: Path) -> None:
+    done = _run(machine)
+    assert done.returncode == 2
+    assert "./run sweep" in done.stdout
+
+
+def test_neither_root_nor_sudo_prints_the_exact_command_and_stops(machine: Path) -> None:
+    _program(machine / "id", "echo 1000")
+    done = _run(machine, "sweep")
+    assert done.returncode == 1
+    assert "apt-get update && " in done.stderr
+    assert "apt-get install -y --no-install-recommends gcc " in done.stderr
+    assert "qemu-system-arm" in done.stderr
+    assert not (machine.parent / "log").exists()
+    assert not (machine.parent / ".venv").exists()
+
+
+def test_root_installs_and_an_old_python_is_refused_by_name(machine: Path) -> None:
+    _program(machine / "id", "echo 0")
+    old = "import sys; sys.version_info = (3, 10); sys.version = '3.10.12 x'; exec(sys.stdin.read())"
+    _program(machine / "python3", f'exec {sys.executable} -c "{old}"')
+    done = _run(machine, "sweep")
+    asked = (machine.parent / "log").read_text().splitlines()
+    assert asked[0] == "update"
+    assert asked[1].startswith("install -y --no-install-recommends gcc ")
+    assert done.returncode == 1
+    assert "needs Python 3.11 or newer, python3 here is 3.10.12" in done.stderr
+
+
+def test_sudo_is_used_where_there_is_no_root(machine: Path) -> None:
+    _program(machine / "id", "echo 1000")
+    _program(machine / "sudo", '[ "$1" = -v ] || exec "$@"')
+    _program(machine / "python3", "exit 1")
+    done = _run(machine, "sweep")
+    assert done.returncode == 1
+    assert (machine.parent / "log").read_text().splitlines()[0] == "update"
+
+
+def test_ci_calls_the_tests_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines[-1] == "exec ./run tests"
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert os.access(ROOT / "run", os.X_OK)
