@@ -100,7 +100,7 @@ def _run(console: Console, plan: RunPlan) -> None:
     from harness.live import Live
     from harness.report import write_report
 
-    with plan.open_run(sys.argv) as writer:
+    with plan.open_run(("quantrig", *sys.argv[1:])) as writer:
         for repair in writer.repairs:
             console.print(f"resume: {repair}", highlight=False)
         pending = plan.pending(writer)
