@@ -8,7 +8,6 @@ digests are of `digests.py`. Several processes and threads may ask at once: one 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -61,7 +60,7 @@ def variant(workload: Workload, identifier: str, *, log: Path | None = None) -> 
 def prepare(workload: Workload, identifiers: Sequence[str], *, log: Path | None = None) -> None:
     """Make all that is missing for these variants in one child: TensorFlow then starts once, not for each.
 
-    Raises as `variant` does; on an error, the variants before it in `identifiers` have been made.
+    Raises as `variant` does, the first error if several; the other variants have then been made.
     """
     train_dir = _train_dir(workload)
     paths = {identifier: _variant_path(workload, identifier) for identifier in identifiers}
@@ -84,7 +83,9 @@ def _variant_path(workload: Workload, identifier: str) -> Path:
 
 @contextlib.contextmanager
 def _lock(train_dir: Path) -> Iterator[None]:
-    """Be the only one who makes anything of this workload."""
+    """Be the only one who makes anything of this workload; waits until the others have finished."""
+    import fcntl  # not at the top: Windows lacks it, and `--help` works there
+
     train_dir.parent.mkdir(parents=True, exist_ok=True)
     with train_dir.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -112,7 +113,8 @@ def _run_worker(workload: Workload, train_dir: Path, variants: dict[str, Path], 
             "error": str(error_file),
         }
         done = children.run(
-            [sys.executable, "-m", "harness.quantize.worker", json.dumps(job)],
+            # -P: a folder named harness where the user happens to be is not us.
+            [sys.executable, "-P", "-m", "harness.quantize.worker", json.dumps(job)],
             timeout_s=TIMEOUT_S,
             log=log,
             env=_environment(),

@@ -77,8 +77,14 @@ def perform(job: Mapping[str, Any]) -> None:
     train_dir = Path(job["train_dir"])
     if job["train"]:
         train(workload, train_dir)
+    first_error: QuantrigError | None = None
     for identifier, path in job["variants"].items():
-        make_variant(workload, identifier, train_dir, Path(path))
+        try:
+            make_variant(workload, identifier, train_dir, Path(path))
+        except QuantrigError as error:  # one that this model does not admit must not cost the others
+            first_error = first_error or error
+    if first_error is not None:
+        raise first_error
 
 
 def main(argument: str) -> int:
