@@ -45,6 +45,15 @@ class CompletedRun:
     timed_out: bool
 
 
+def package_environment() -> dict[str, str]:
+    """Our environment, with this very package first on the Python path of a child, wherever it starts."""
+    package = str(Path(__file__).resolve().parents[1])
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+    }
+
+
 class Child:
     """A running program. Owned by one thread, except that any thread may `kill` it.
 

@@ -140,6 +140,12 @@ class WrongFirmwareError(QuantrigError):
     reason_code = "wrong-firmware"
 
 
+class OracleError(QuantrigError):
+    """The independent interpreter itself fails, so nothing can be verified."""
+
+    reason_code = "oracle"
+
+
 class MismatchError(QuantrigError):
     """Outputs of the device differ from the reference interpreter's."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import threading
@@ -196,13 +195,3 @@ def test_a_file_that_is_no_program_ends_with_127(tmp_path: Path) -> None:
     done = children.run([broken], timeout_s=10)
     assert done.returncode == 127
     assert "cannot start" in done.output
-
-
-def test_starting_costs_little() -> None:
-    """Budget: 40 ms over starting the program directly (about 10 ms measured)."""
-    times = []
-    for _ in range(9):
-        began = time.perf_counter()
-        children.run(["true"], timeout_s=10)
-        times.append(time.perf_counter() - began)
-    assert statistics.median(times) < 0.060, times

@@ -51,13 +51,12 @@ class KernelCall:
 
     `arguments` are tensors, constants (by identity, passed as pointers into flash) and literal C
     expressions, in order. `in_place` lists the inputs (positions in `Op.inputs`) whose bytes the
-    output may take over. `scratch_bytes` of the arena are the kernel's own during its step.
+    output may take over.
     """
 
     function: str
     arguments: tuple[TensorArgument | Constant | str, ...]
     in_place: tuple[int, ...] = ()
-    scratch_bytes: int = 0
 
     @property
     def constants(self) -> tuple[Constant, ...]:

@@ -23,7 +23,7 @@ _FOLDED: Final = ("PACK", "RESHAPE", "SHAPE", "STRIDED_SLICE")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One kernel call of an inference, with the arena offsets of its tensors and scratch."""
+    """One kernel call of an inference."""
 
     op: Op
     call: KernelCall
@@ -174,10 +174,7 @@ def _plan(
     layout = _Layout(owner={}, nbytes={}, first={}, last={})
     for tensor in graph.input_tensors():
         layout.put(tensor, tensor.index, made=-1, read_last=last_use.get(tensor.index, -1))
-    scratch: list[Buffer] = []
     for number, step in enumerate(steps):
-        if step.call.scratch_bytes:
-            scratch.append(Buffer(nbytes=step.call.scratch_bytes, first=number, last=number, align=8))
         for index in step.op.outputs:
             output = graph.tensors[index]
             ending = [
@@ -189,12 +186,10 @@ def _plan(
             layout.put(
                 output, hosts[0] if hosts else index, made=number, read_last=last_use.get(index, number)
             )
-    return _place(graph, layout, scratch, roots)
+    return _place(graph, layout, roots)
 
 
-def _place(
-    graph: Graph, layout: _Layout, scratch: list[Buffer], roots: dict[int, int]
-) -> tuple[MemoryPlan, dict[int, int]]:
+def _place(graph: Graph, layout: _Layout, roots: dict[int, int]) -> tuple[MemoryPlan, dict[int, int]]:
     """Offsets of all tensors, aliases included."""
     align: dict[int, int] = {}
     for index, host in layout.owner.items():
@@ -205,8 +200,8 @@ def _place(
         )
         for host in layout.nbytes
     ]
-    plan = plan_memory([*buffers, *scratch])
-    at = dict(zip(layout.nbytes, plan.offsets, strict=False))
+    plan = plan_memory(buffers)
+    at = dict(zip(layout.nbytes, plan.offsets, strict=True))
     offsets = {index: at[host] for index, host in layout.owner.items()}
     offsets.update({index: offsets[root] for index, root in roots.items() if root in offsets})
     return plan, offsets

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -117,7 +116,7 @@ def _run_worker(workload: Workload, train_dir: Path, variants: dict[str, Path], 
             [sys.executable, "-P", "-m", "harness.quantize.worker", json.dumps(job)],
             timeout_s=TIMEOUT_S,
             log=log,
-            env=_environment(),
+            env=children.package_environment(),
         )
         if done.returncode == EXIT_EXPLAINED and error_file.exists():
             raise _explained(error_file)
@@ -125,15 +124,6 @@ def _run_worker(workload: Workload, train_dir: Path, variants: dict[str, Path], 
         what = "took too long" if done.timed_out else f"ended with code {done.returncode}"
         last = (done.output.strip().splitlines() or ["it printed nothing"])[-1][:300]
         raise QuantizeError(f"Training or conversion of {workload.NAME} {what}: {last}.")
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with this very package first on the child's path wherever it is started."""
-    package = str(Path(errors.__file__).resolve().parent.parent)
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
-    }
 
 
 def _explained(error_file: Path) -> QuantrigError:

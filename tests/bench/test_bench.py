@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import children
 from harness.boards import load_boards
 from harness.build import build
 from harness.compiler import Buffer, compile_graph, plan_memory
@@ -22,6 +23,7 @@ from harness.resources import cache_dir
 from harness.targets import TARGETS
 from harness.workloads import WORKLOADS
 from tests.readme import REFERENCE
+from tests.tiny_firmware import tiny_firmware
 
 pytestmark = pytest.mark.bench
 
@@ -82,6 +84,22 @@ def test_start_of_the_command_against_python_itself(arguments: tuple[str, ...]) 
 
     bare, ours = _seconds(start("-c", "pass")), _seconds(start("-m", "harness", *arguments))
     print(f"\nquantrig {arguments[0]} / python -c pass: {ours / bare:.1f} ({ours * 1000:.0f} ms)")
+
+
+def test_a_supervised_child_against_a_plain_one() -> None:
+    plain = _seconds(lambda: subprocess.run(["true"], check=True))
+    ours = _seconds(lambda: children.run(["true"], timeout_s=10))
+    print(f"\nchildren.run / subprocess.run: {ours / plain:.1f} ({ours * 1000:.1f} ms)")
+
+
+def test_an_unchanged_build_against_making_it(tmp_path: Path) -> None:
+    def make() -> object:
+        return tiny_firmware(load_boards()["uno"], tmp_path)
+
+    started = time.perf_counter()
+    make()
+    first, again = time.perf_counter() - started, _seconds(make)
+    print(f"\nunchanged build / first build: {again / first:.4f} ({again * 1000:.1f} ms)")
 
 
 def _seconds(work: Callable[[], object]) -> float:

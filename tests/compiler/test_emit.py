@@ -27,7 +27,6 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror")
 COMPILERS = {
     "host": ("gcc", "-std=gnu11", "-O2"),
     "host-c99": ("gcc", "-std=c99", "-O2", "-pedantic"),
-    "clang": ("clang", "-std=gnu11", "-O2"),
     "avr": ("avr-gcc", "-mmcu=atmega328p", "-std=gnu11", "-Os"),
     "arm": ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16",
             "-std=gnu11", "-O2"),

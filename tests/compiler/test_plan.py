@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Sequence
 from unittest import mock
 
@@ -131,12 +130,11 @@ def test_no_buffers() -> None:
     assert plan_memory([]).arena_bytes == 0
 
 
-def test_a_large_model_is_planned_in_a_moment() -> None:
-    """Residual blocks whose bound cannot be reached: the search must give up, not hang."""
+def test_a_large_model_whose_bound_cannot_be_reached_is_planned() -> None:
+    """Residual blocks: the search must give up; what it costs is measured by `./run bench`."""
     given = [
         Buffer(nbytes=1000 + 37 * (i * i % 29), first=i, last=i + 1 + 3 * (i % 4 == 0), align=4)
         for i in range(300)
     ]  # fmt: skip
-    started = time.monotonic()
-    plan_memory(given)
-    assert time.monotonic() - started < 5
+    planned = plan_memory(given)
+    assert planned.lower_bound_bytes <= planned.arena_bytes <= greedy_by_size(given)

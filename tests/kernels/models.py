@@ -15,7 +15,7 @@ from hypothesis import settings
 from harness.compiler import compile_graph
 from harness.graph import DType, Graph, read_tflite
 from harness.records import verify
-from harness.reference import expected_outputs, oracle_name
+from harness.reference import interpret, oracle_name
 from tests import tflite_builder as tb
 from tests.native_model import NativeModel
 
@@ -87,7 +87,7 @@ def check(data: bytes, *, samples: int = 8, seed: int = 0, inputs: Sequence[Arra
     """Our C gives what the oracle gives: int8 to the bit, float32 within records.FLOAT_TOLERANCE."""
     graph = read_tflite(data, name="model")
     given = list(inputs) if inputs is not None else random_inputs(graph, samples=samples, seed=seed)
-    expected = expected_outputs(data, given)
+    expected = interpret(data, given)
     outputs = NativeModel(graph, compile_graph(graph)).run(given)
     for ours, theirs in zip(outputs, expected, strict=True):
         result = verify(ours, theirs, oracle_name())

@@ -18,7 +18,7 @@ from harness.compiler import Program, lower
 from harness.compiler.emit import generate_config, generate_source
 from harness.graph import Graph, read_tflite
 from harness.records import verify
-from harness.reference import expected_outputs, oracle_name
+from harness.reference import interpret, oracle_name
 from tests.native_model import FLAGS, INCLUDES, KERNELS, kernel_archive, model_folder, run
 
 from .models import (
@@ -150,7 +150,7 @@ def test_kernel(name: str) -> None:
     graph = read_tflite(MODELS[name], name=name)
     inputs = random_inputs(graph, samples=3, seed=1)
     outputs = infer(graph, [value[2] for value in inputs])
-    expected = expected_outputs(MODELS[name], [value[2:] for value in inputs])
+    expected = interpret(MODELS[name], [value[2:] for value in inputs])
     for ours, theirs in zip(outputs, expected, strict=True):
         assert verify(ours[np.newaxis], theirs, oracle_name()).mismatches == 0
 

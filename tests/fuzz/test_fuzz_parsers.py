@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./run fuzz`: what the tests try on hundreds of inputs, on ten thousand new ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from harness.compiler import Buffer, plan_memory
+from tests.compiler.test_plan import alive_together, buffers, greedy_by_size
+from tests.graph.test_tflite_reader import mutations, read_and_compile
+
+pytestmark = pytest.mark.fuzz
+
+
+@settings(settings.get_profile("fuzz"))
+@given(mutations())
+def test_a_damaged_model_compiles_or_is_refused(data: bytes) -> None:
+    read_and_compile(data)
+
+
+# A plan whose bound cannot be reached costs its whole search budget, so fewer of them.
+@settings(settings.get_profile("fuzz"), max_examples=1_000)
+@given(buffers(most=12))
+def test_a_plan_never_overlaps_and_never_loses_to_greedy(given_buffers: list[Buffer]) -> None:
+    plan = plan_memory(given_buffers)
+    assert plan.lower_bound_bytes <= plan.arena_bytes <= greedy_by_size(given_buffers)
+    placed = list(zip(given_buffers, plan.offsets, strict=True))
+    for i, (a, at_a) in enumerate(placed):
+        for b, at_b in placed[i + 1 :]:
+            if alive_together(a, b):
+                assert at_a + a.nbytes <= at_b or at_b + b.nbytes <= at_a
