@@ -90,7 +90,7 @@ def test_a_variants_error_does_not_cost_the_others(
 
 
 def test_a_worker_that_dies_leaves_no_trace(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.children, "package_environment", lambda: {"PYTHONHOME": "/nowhere"})
+    monkeypatch.setattr("harness.children.package_environment", lambda: {"PYTHONHOME": "/nowhere"})
     with pytest.raises(QuantizeError, match="of sine ended with code 1"):
         trained(find_workload("sine"))
     assert not [path for path in fresh_cache.rglob("*") if path.is_dir() and path.parent.name == "trained"]
