@@ -57,5 +57,5 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def sizes(session: nox.Session) -> None:
-    """Build every case and show flash, RAM and stack beside the committed reference run."""
+    """Build every case and show flash, model, RAM and arena beside the committed reference run."""
     session.run("python", "-m", "tests.sizes", *session.posargs)

@@ -2,7 +2,8 @@
 """The `quantrig` command: the only place that prints, and the only exit code.
 
 Exit codes: 0 every case ended without failure, 1 a case failed, 2 wrong usage or configuration,
-3 a model cannot be used, 4 something is missing on this machine, 130 interrupted.
+3 a model cannot be used, 4 a lane that was asked for (or every lane) is not available on this machine,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.boards import Board
+    from harness.rows import Row
     from harness.runs import RunPlan
 
 _PATH = click.Path(path_type=Path)
@@ -96,25 +98,31 @@ def sweep(
 
 
 def _run(console: Console, plan: RunPlan) -> None:
-    """Run the plan, show it, write the report; exit code 1 if a case failed."""
+    """Run the plan, store and show it, write the report."""
     from harness.live import Live
     from harness.report import write_report
 
+    pending = plan.pending
     with plan.open_run(("quantrig", *sys.argv[1:])) as writer:
         for repair in writer.repairs:
             console.print(f"resume: {repair}", highlight=False)
-        pending = plan.pending(writer)
         console.print(f"{len(pending)} of {len(plan.cases)} cases to run -> {writer.path}", highlight=False)
-        with Live(console, len(pending)) as live:
-            for result in plan.run(writer, live):
-                live.ended(result.case_id, result.row())
+        try:
+            with Live(console, len(pending)) as live:
+                for result in plan.run(writer, live):
+                    live.ended(result.case_id, result.row())
+        except QuantrigError as error:
+            _say(f"quantrig: {error}")
+            _abandon(error.exit_code)
         folder = writer.path
     report_file = write_report(folder)
-    _show_run(console, folder)
+    rows = _show_run(console, folder)
     console.print(f"report: {report_file}", highlight=False, soft_wrap=True)
+    _end_by(rows, strict=plan.names_lanes)
 
 
-def _show_run(console: Console, folder: Path) -> None:
+def _show_run(console: Console, folder: Path) -> tuple[Row, ...]:
+    """Tables and counts of a run; gives its rows."""
     from harness.report import terminal_tables
     from harness.store import RunReader
 
@@ -123,26 +131,49 @@ def _show_run(console: Console, folder: Path) -> None:
         console.print(table)
     counts = Counter(row.status.value for row in reader.rows)
     console.print(", ".join(f"{count} {status}" for status, count in counts.items()), highlight=False)
-    if counts["failed"]:
-        for row in reader.rows:
-            if row.status.value == "failed":
-                _say(f"failed: {row.case}: {row.reason}")
+    return reader.rows
+
+
+def _end_by(rows: tuple[Row, ...], *, strict: bool) -> None:
+    """Exit 1 if a case failed; 4 if a lane that was asked for, or every lane, is not available."""
+    failed = [row for row in rows if row.status.value == "failed"]
+    away = [row for row in rows if row.status.value == "unavailable"]
+    for row in failed:
+        _say(f"failed: {row.case}: {row.reason}")
+    if failed:
         sys.exit(1)
+    if away and (strict or len(away) == len(rows)):
+        for reason in dict.fromkeys(row.reason for row in away):
+            _say(f"unavailable: {reason}")
+        sys.exit(4)
+
+
+def _abandon(code: int) -> NoReturn:
+    """End now: worker threads may still wait for a device, and what they would bring is not wanted.
+
+    Children end with us.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _show_plan(console: Console, plan: RunPlan) -> None:
     """--dry-run: each case with the time that it took before, and what would be flashed."""
     before = plan.seconds_before()
-    for case in plan.cases:
+    pending = plan.pending
+    known = [before[case.id] for case in pending if case.id in before]
+    for case in pending:
         seconds = f"{before[case.id]:7.1f} s" if case.id in before else "      ? s"
         console.print(f"{seconds}  {case.id}", highlight=False, soft_wrap=True)
     jobs = plan.spec.jobs or os.cpu_count() or 1
-    estimate = f"about {sum(before.values()) / jobs:.0f} s with {jobs} jobs" if before else "no estimate"
-    missing = len(plan.cases) - len(before)
+    estimate = f"about {sum(known) / jobs:.0f} s with {jobs} jobs" if known else "no estimate"
+    missing = len(pending) - len(known)
     note = f", {missing} cases never ran under {plan.root}" if missing else f", as last run under {plan.root}"
-    console.print(f"{len(plan.cases)} cases, {estimate}{note} (training not counted)", highlight=False)
-    writes = ", ".join(f"{board}: {count}" for board, count in plan.flash_writes.items())
-    console.print(f"flash writes: {writes or 'none, no case runs on a board'}", highlight=False)
+    console.print(f"{len(pending)} cases, {estimate}{note} (training not counted)", highlight=False)
+    writes = Counter(case.board for case in pending if case.target == "hardware")
+    shown = ", ".join(f"{board}: {count}" for board, count in writes.items())
+    console.print(f"flash writes: {shown or 'none, no case runs on a board'}", highlight=False)
 
 
 @cli.command()
@@ -210,7 +241,7 @@ def report(run: str, out: Path) -> None:
     report_file = write_report(folder)
     console = _console()
     console.print(f"report: {report_file}", highlight=False, soft_wrap=True)
-    _show_run(console, folder)
+    _end_by(_show_run(console, folder), strict=False)
 
 
 def _lanes(board: Board) -> list[tuple[str, str | None]]:
@@ -249,9 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say("quantrig: interrupted; `quantrig sweep --resume latest` continues.")
-        # Worker threads may still wait for a device; what they would deliver is not wanted, and
-        # children end with us.
-        os._exit(130)
+        _abandon(130)
     sys.exit(0)
 
 

@@ -146,6 +146,12 @@ class OracleError(QuantrigError):
     reason_code = "oracle"
 
 
+class StackBoundError(QuantrigError):
+    """The measured stack is deeper than the bound that was computed for the firmware."""
+
+    reason_code = "stack"
+
+
 class MismatchError(QuantrigError):
     """Outputs of the device differ from the reference interpreter's."""
 

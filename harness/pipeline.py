@@ -22,13 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from harness import reference
 from harness.boards import Board
 from harness.build import build
 from harness.compiler import compile_graph
-from harness.errors import DoesNotFitError, MismatchError, QuantrigError
+from harness.errors import DoesNotFitError, MismatchError, QuantrigError, StackBoundError
 from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
@@ -243,6 +241,7 @@ def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, 
     run.verification = verify(measurement.outputs, expected, reference.oracle_name())
     if run.verification.mismatches:
         raise _mismatch(measurement, expected, run.verification)
+    _check_stack(measurement, run.footprint)
     run.measurement = measurement
     run.score = Score(
         metric=workload.METRIC,
@@ -296,30 +295,37 @@ def _facts(graph: Graph, tflite: bytes) -> ModelFacts:
 
 
 def _mismatch(measurement: Measurement, expected: Any, verification: Verification) -> MismatchError:
-    sample, element = (int(i) for i in np.argwhere(measurement.outputs != expected)[0])
+    at = verification.first_mismatch
+    where = f"; first in sample {at[0]}, element {at[1]}: " if at else ""
+    values = f"{measurement.outputs[at]} instead of {expected[at]}" if at else ""
     return MismatchError(
         f"{verification.mismatches} of {verification.outputs_compared} outputs differ from "
-        f"{verification.oracle}, by at most {verification.max_abs_diff:g}; first in sample {sample}, "
-        f"element {element}: {measurement.outputs[sample, element]} instead of {expected[sample, element]}.",
+        f"{verification.oracle}, by at most {verification.max_abs_diff:g}{where}{values}.",
         cause="A kernel or the compiler is wrong; the numbers of this firmware are worth nothing.",
         fix="Please report it with the .tflite.",
     )
 
 
+def _check_stack(measurement: Measurement, footprint: Footprint) -> None:
+    """The bound decides what fits, so a firmware that passes it proves the bound wrong."""
+    used, bound = measurement.stack_bytes or 0, footprint.stack_reserve_bytes
+    if 0 < bound < used:
+        raise StackBoundError(
+            f"The stack reached {used} bytes; the bound computed from the call graph is {bound}.",
+            cause="The stack analysis missed a call or a frame.",
+            fix="Please report it with the case's log.",
+        )
+
+
 def _warnings(run: _CaseRun) -> tuple[str, ...]:
-    measured, footprint = run.measurement, run.footprint
-    if measured is None or footprint is None:
+    measured = run.measurement
+    if measured is None:
         return ()
     warnings = []
     if measured.retries:
         warnings.append(f"{measured.retries} frames were sent again")
     if measured.rx_lost:
         warnings.append(f"the device lost {measured.rx_lost} received bytes")
-    if measured.stack_bytes and 0 < footprint.stack_reserve_bytes < measured.stack_bytes:
-        warnings.append(
-            f"the stack reached {measured.stack_bytes} bytes, more than the computed bound of "
-            f"{footprint.stack_reserve_bytes}"
-        )
     return tuple(warnings)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from harness import __version__, reference
 from harness.boards import Board
 from harness.build import TOOLCHAINS
+from harness.quantize.digests import training_digest
 from harness.records import Provenance
 from harness.resources import resource
 from harness.sweep import Case, SweepSpec
@@ -114,7 +115,8 @@ def _workload(workload: Workload) -> dict[str, Any]:
         "synthetic": workload.SYNTHETIC,
         "metric": workload.METRIC,
         "seed": workload.SEED,
-        "calibration_samples": workload.CALIBRATION_SAMPLES,
+        # sources, files of the user's, library versions: what data and model follow from
+        "training_digest": training_digest(workload),
     }
 
 

@@ -118,6 +118,8 @@ class Verification:
     mismatches: int
     max_abs_diff: float
     """In units of the output tensor: LSB for integers."""
+    first_mismatch: tuple[int, int] | None = None
+    """(sample, element) of the first output that differs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,17 +266,23 @@ def verify(outputs: npt.NDArray[Any], expected: npt.NDArray[Any], oracle: str) -
     if outputs.shape != expected.shape or outputs.dtype != expected.dtype:
         shapes = f"{outputs.dtype}{outputs.shape} with {expected.dtype}{expected.shape}"
         raise ValueError(f"cannot compare {shapes}")
-    difference = np.abs(outputs.astype(np.float64) - expected.astype(np.float64))
+    actual, wanted = outputs.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.where(actual == wanted, 0.0, np.abs(actual - wanted))
     if np.issubdtype(outputs.dtype, np.integer):
         wrong = outputs != expected
     else:
-        limit = FLOAT_TOLERANCE * np.maximum(np.abs(expected), np.abs(expected).max(axis=1, keepdims=True))
-        both_nan = np.isnan(outputs) & np.isnan(expected)
-        wrong = ~((difference <= limit) | both_nan)
-    largest = float(np.nanmax(difference)) if difference.size else 0.0
+        sizes = np.where(np.isfinite(wanted), np.abs(wanted), 0.0)
+        limit = FLOAT_TOLERANCE * np.maximum(sizes, sizes.max(axis=1, keepdims=True, initial=0.0))
+        both_nan = np.isnan(actual) & np.isnan(wanted)
+        difference = np.where(both_nan, 0.0, difference)
+        wrong = ~(difference <= limit)
+    where = np.argwhere(wrong)
+    largest = float(np.max(difference, initial=0.0))
     return Verification(
         oracle=oracle,
         outputs_compared=int(outputs.size),
-        mismatches=int(np.count_nonzero(wrong)),
-        max_abs_diff=largest if math.isfinite(largest) else math.inf,
+        mismatches=len(where),
+        max_abs_diff=math.inf if math.isnan(largest) else largest,
+        first_mismatch=(int(where[0][0]), int(where[0][1])) if len(where) else None,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from harness.boards import Board, load_boards
 from harness.errors import ConfigError
@@ -17,11 +18,17 @@ from harness.provenance import describe_run
 from harness.quantize import VARIANTS, parse_variant
 from harness.records import Provenance, Result
 from harness.resources import cache_dir
-from harness.store import RunReader, RunWriter, find_run, new_run_id
-from harness.sweep import HARDWARE, Case, Known, SweepSpec, expand
+from harness.store import UNFINISHED, RunReader, RunWriter, find_run, new_run_id
+from harness.sweep import Case, Known, SweepSpec, expand
 from harness.workloads import WORKLOADS, CustomWorkload, Workload
 
 ENGINES = ("aot",)
+
+
+#: Provenance that a resumed run must share with its beginning.
+_MUST_BE_EQUAL: Final = (
+    *("cases", "quantrig_version", "git_revision", "tools", "flags", "boards", "targets", "workloads"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,19 +82,13 @@ class RunPlan:
         stored = RunReader.open(folder).provenance
         spec = SweepSpec.from_plain(stored.options)
         plan = cls._expanded(spec, root=root, boards_file=boards_file, ports=ports, name="", resumed=folder)
-        if tuple(case.id for case in plan.cases) != tuple(stored.cases):
-            raise ConfigError(
-                f"Run {folder} was planned with other cases than its sweep gives now.",
-                cause="boards.yaml, the model or its data changed since.",
-                fix="Start a new run.",
-            )
         now = plan._describe(stored.run_id, stored.command)
-        for what, before, after in (("tools", stored.tools, now.tools), ("flags", stored.flags, now.flags)):
-            if changed := [name for name in after if name in before and before[name] != after[name]]:
+        for name in _MUST_BE_EQUAL:
+            before, after = getattr(stored, name), getattr(now, name)
+            if before != after:
                 raise ConfigError(
-                    f"Run {folder} was begun with other {what}: {changed[0]} was {before[changed[0]]!r}, "
-                    f"is {after[changed[0]]!r}.",
-                    cause="One table must not mix them.",
+                    f"Run {folder} was begun with {_difference(name, before, after)}.",
+                    cause="One table must not mix the two.",
                     fix="Start a new run.",
                 )
         return plan
@@ -153,9 +154,14 @@ class RunPlan:
             workloads=self.workloads,
         )
 
-    def pending(self, writer: RunWriter) -> tuple[Case, ...]:
-        """The cases that the run still lacks."""
-        return tuple(case for case in self.cases if case.id not in writer.finished)
+    @property
+    def pending(self) -> tuple[Case, ...]:
+        """The cases that are still to run: all of a new run, the unfinished ones of a resumed run."""
+        if self.resumed is None:
+            return self.cases
+        rows = RunReader.open(self.resumed).rows
+        finished = {row.case for row in rows if row.status not in UNFINISHED}
+        return tuple(case for case in self.cases if case.id not in finished)
 
     def run(self, writer: RunWriter, progress: Progress) -> Iterator[Result]:
         """Run what is pending; each Result is on the disk before it is yielded."""
@@ -170,7 +176,7 @@ class RunPlan:
             samples=self.spec.samples,
             ports=self.ports,
         )
-        for result in run_sweep(self.pending(writer), bench):
+        for result in run_sweep(self.pending, bench):
             writer.add(result)
             yield result
 
@@ -178,16 +184,28 @@ class RunPlan:
         """Case id -> seconds in the newest run under `root` that has it."""
         found: dict[str, float] = {}
         for run in sorted(self.root.glob("*/run.json"), key=lambda path: path.stat().st_mtime):
-            for row in RunReader.open(run.parent).rows:
-                if row.seconds is not None and row.status == "ok":
-                    found[row.case] = row.seconds
+            # A damaged run, or one of a newer quantrig, tells nothing; an estimate can do without.
+            with suppress(ConfigError):
+                found |= {
+                    row.case: row.seconds for row in RunReader.open(run.parent).rows if row.status == "ok"
+                }
         return {case.id: found[case.id] for case in self.cases if case.id in found}
 
     @property
-    def flash_writes(self) -> dict[str, int]:
-        """Board -> how often its flash would be written."""
-        boards = [case.board for case in self.cases if case.target == HARDWARE]
-        return {board: boards.count(board) for board in dict.fromkeys(boards)}
+    def names_lanes(self) -> bool:
+        """Whether the user asked for particular boards or targets."""
+        return bool(self.spec.boards or self.spec.targets or self.spec.lanes)
+
+
+def _difference(name: str, before: Any, after: Any) -> str:
+    """`tools: qemu was '7.2', is '8.0'`, or as near to that as the values allow."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        key = next(key for key in (*before, *after) if before.get(key) != after.get(key))
+        inner = _difference(key, before.get(key), after.get(key))
+        return f"other {name}: {inner}" if not isinstance(before.get(key), Mapping) else f"other {inner}"
+    if name == "cases":
+        return "other cases than its sweep gives now"
+    return f"{name} was {before!r}, is {after!r}"
 
 
 def _folder(path: Path) -> Path:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./run sizes`: flash, RAM and stack of every reference model on every board, beside the reference run.
+"""`./run sizes`: flash, model, RAM and arena of every reference model on every board.
 
-Builds only; nothing is run. A plus is growth.
+Beside the reference run. Builds only, nothing is run. A plus is growth.
 """
 
 from __future__ import annotations

@@ -42,14 +42,14 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "rows": {"records"},
     "store": {"records", "rows"},
     "report": {"records", "rows", "store"},
-    "provenance": {"boards", "build", "records", "reference", "sweep", "targets", "workloads"},
+    "provenance": {"boards", "build", "quantize", "records", "reference", "sweep", "targets", "workloads"},
     "pipeline": {
         "boards", "build", "compiler", "graph", "measure", "quantize", "records", "reference", "sweep",
         "targets", "workloads",
     },
     "runs": {"boards", "pipeline", "provenance", "quantize", "records", "store", "sweep", "workloads"},
     "live": set(),
-    "cli": {"boards", "link", "live", "report", "runs", "store", "sweep", "targets"},
+    "cli": {"boards", "live", "report", "rows", "runs", "store", "sweep", "targets"},
 }  # fmt: skip
 
 #: Light enough to be imported at the top of a module.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from harness import reference
 from harness.boards import load_boards
+from harness.build import build
 from harness.compiler import compile_graph
 from harness.errors import QuantizeError
 from harness.pipeline import Bench, run_sweep
@@ -133,3 +135,16 @@ def test_a_lane_that_is_not_here_says_why_before_anything_is_trained(
     outcome = _run(bench, case)[case].outcome
     assert outcome.status is Status.UNAVAILABLE
     assert "apt-get install" in outcome.reason
+
+
+def test_a_stack_beyond_its_bound_fails_the_case(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound decides what fits: a firmware that passes it must not look fine."""
+    case = "sine/ptq-int8/aot@uno:simavr"
+
+    def lower_bound(*arguments: Any, **options: Any) -> Any:
+        firmware = build(*arguments, **options)
+        return replace(firmware, sizes=replace(firmware.sizes, stack_reserve_bytes=20))
+
+    monkeypatch.setattr("harness.pipeline.build", lower_bound)
+    outcome = _run(bench, case)[case].outcome
+    assert (outcome.status, outcome.reason_code) == (Status.FAILED, "stack")

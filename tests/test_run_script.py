@@ -39,6 +39,7 @@ def _program(path: Path, body: str) -> None:
 def _run(machine: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = machine.parent / "run"
     shutil.copy(ROOT / "run", script)
+    shutil.copy(ROOT / "pyproject.toml", machine.parent)
     return subprocess.run(
         ["/bin/sh", script, *arguments],
         env={"PATH": str(machine), "HOME": str(machine.parent)},
@@ -84,6 +85,18 @@ def test_sudo_is_used_where_there_is_no_root(machine: Path) -> None:
     done = _run(machine, "sweep")
     assert done.returncode == 1
     assert (machine.parent / "log").read_text().splitlines()[0] == "update"
+
+
+def test_an_environment_of_somebody_else_is_left_alone(machine: Path) -> None:
+    _program(machine / "dpkg-query", "printf installed")
+    _program(machine / "python3", "exit 0")
+    theirs = machine.parent / ".venv" / "precious"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    done = _run(machine, "sweep")
+    assert done.returncode == 1
+    assert "not made by ./run" in done.stderr
+    assert theirs.read_text() == "mine"
 
 
 def test_ci_calls_the_tests_and_nothing_else() -> None:
