@@ -72,6 +72,12 @@ def kernel_archive(compiler: str = "gcc", flags: tuple[str, ...] = FLAGS) -> Pat
     return archive
 
 
+def declared_kernels() -> set[str]:
+    """The functions of nn.h."""
+    text = (KERNELS / "nn.h").read_text(encoding="utf-8")
+    return {line.split("(")[0].split()[-1] for line in text.splitlines() if line.startswith("void nn_")}
+
+
 class NativeModel:
     """A generated model in this process. Every model is a library of its own, kernels included."""
 

@@ -33,6 +33,14 @@ def test_every_value_of_int8(kind: str, quant: Quant) -> None:
     check(unary(kind, "int8", (1, 256), quant=quant), inputs=ALL_INT8)
 
 
+@pytest.mark.parametrize("kind", ["RELU", "QUANTIZE"])
+@pytest.mark.parametrize(("input_scale", "output_scale"), [(0.125, 0.1), (0.35, 0.1), (0.7, 0.2)])
+def test_rescaling_close_to_a_half(kind: str, input_scale: float, output_scale: float) -> None:
+    """The scales' quotient is next to a half: rounded to float32 it is the half, and rounds the other way."""
+    quant = Quant(input_scale=input_scale, gain=input_scale / output_scale, output_zero=-128)
+    check(unary(kind, "int8", (1, 256), quant=quant), inputs=ALL_INT8)
+
+
 @pytest.mark.parametrize("kind", ["RELU", "RELU6"])
 @given(shape=shapes, seed=seeds)
 @few(5)

@@ -6,8 +6,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-import numpy as np
-
 from harness.compiler.fixed_point import (
     INT8_MAX,
     INT8_MIN,
@@ -48,8 +46,7 @@ def relu(graph: Graph, op: Op) -> KernelCall:
     def int8_function() -> Callable[[int], int]:
         q_in = per_tensor(graph, op, activation_in(graph, op, 0))
         q_out = per_tensor(graph, op, tensor_out(graph, op))
-        real = float(np.float32(q_in.scale) / np.float32(q_out.scale))
-        multiplier, shift = quantize_multiplier(real)
+        multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
         low = max(INT8_MIN, q_out.zero_point)
         return lambda x: max(
             low, min(INT8_MAX, q_out.zero_point + scale(x - q_in.zero_point, multiplier, shift))

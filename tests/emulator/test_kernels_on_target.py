@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kernel compiled for AVR and for ARM, run in the emulators, against the oracle.
+
+The other kernel tests run on the host, where `int` has 32 bits and flash is plain memory. Few models hold
+all operations, since most of the time goes into building firmware.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.boards import load_boards
+from harness.build import build
+from harness.compiler import compile_graph, lower
+from harness.compiler.kernels import KERNELS as OPERATIONS
+from harness.graph import Graph, read_tflite
+from harness.measure import measure
+from harness.records import verify
+from harness.reference import expected_outputs, oracle_name
+from harness.targets import TARGETS
+from tests import tflite_builder as tb
+from tests.kernels.models import Quant, random_inputs, weights
+from tests.native_model import declared_kernels
+
+Shape = tuple[int, ...]
+
+BOARDS = load_boards()
+LANES = [pytest.param("uno", "simavr", id="uno-simavr"), pytest.param("stm32f4", "qemu", id="stm32f4-qemu")]
+
+
+class Net:
+    """A network of one type that grows; operations take the value to read and return the one they make."""
+
+    def __init__(self, dtype: str) -> None:
+        self.b = tb.ModelBuilder()
+        self.dtype = dtype
+        self._scales: dict[int, Quant] = {}
+
+    def value(self, shape: Shape, *, scale: float = 0.05, zero: int = -3) -> int:
+        """A tensor; scale and zero point count where the type is int8."""
+        quantized: dict[str, Any] = {"scale": scale, "zero_point": zero} if self.dtype == "int8" else {}
+        index = self.b.tensor(shape, self.dtype, **quantized)
+        self._scales[index] = Quant(input_scale=scale, input_zero=zero)
+        return index
+
+    def weighted(
+        self, kind: str, x: int, filters: Shape, output: Shape, options: tb.Options, *, axis: int = 0
+    ) -> int:
+        """A layer with weights of shape `filters`, output channels along `axis`, and a bias."""
+        quant = self._scales[x]
+        constants = weights(
+            self.b, self.dtype, filters, quant=quant, axis=axis, bias=2000, seed=len(self.b.ops)
+        )
+        scale, zero = quant.weighted["scale"], quant.output_zero
+        return self.op(kind, [x, *constants], output, options, scale=scale, zero=zero)
+
+    def unscaled(self, kind: str, inputs: list[int], output: Shape, options: tb.Options) -> int:
+        """An operation that keeps its input's scale."""
+        quant = self._scales[inputs[0]]
+        return self.op(kind, inputs, output, options, scale=quant.input_scale, zero=quant.input_zero)
+
+    def op(
+        self, kind: str, inputs: list[int], output: Shape, options: tb.Options | None = None, *,
+        scale: float = 0.1, zero: int = 7,
+    ) -> int:  # fmt: skip
+        """Any operation."""
+        y = self.value(output, scale=scale, zero=zero)
+        self.b.op(kind, inputs, [y], options)
+        return y
+
+
+def branches(dtype: str) -> bytes:
+    """Every operation that works on one type. Each value is an output: no error hides behind the next."""
+    net = Net(dtype)
+    x, offsets = net.value((1, 5, 3, 2)), net.value((3,), scale=0.02, zero=11)
+    conv = net.weighted(
+        "CONV_2D", x, (3, 3, 3, 2), (1, 5, 3, 3), tb.conv_options(padding="SAME", dilations=(2, 3))
+    )
+    strided = net.weighted(
+        "CONV_2D", x, (2, 4, 3, 2), (1, 3, 2, 2),
+        tb.conv_options(padding="SAME", strides=(2, 2), activation="RELU"),
+    )  # fmt: skip
+    depthwise = net.weighted(
+        "DEPTHWISE_CONV_2D", conv, (1, 3, 2, 6), (1, 3, 2, 6),
+        tb.conv_options(padding="SAME", strides=(2, 2), depth_multiplier=2), axis=3,
+    )  # fmt: skip
+    dilated = net.weighted(
+        "DEPTHWISE_CONV_2D", strided, (1, 3, 3, 2), (1, 3, 2, 2),
+        tb.conv_options(padding="SAME", dilations=(1, 2), depth_multiplier=1), axis=3,
+    )  # fmt: skip
+    widths = net.b.constant([[0, 0], [1, 0], [0, 2], [1, 0]], "int32")
+    padded = net.unscaled("PAD", [dilated, widths], (1, 4, 4, 3), ("PadOptions", {}))
+    same = tb.pool_options(filter_size=(3, 3), strides=(2, 2), padding="SAME")
+    pooled = [net.unscaled(f"{kind}_POOL_2D", [padded], (1, 2, 2, 3), same) for kind in ("MAX", "AVERAGE")]
+    relu = net.op("RELU", [conv], (1, 5, 3, 3))
+    relu6 = net.op("RELU6", [depthwise], (1, 3, 2, 6))
+    total = net.op("ADD", [relu, conv], (1, 5, 3, 3), tb.add_options(), scale=0.2)
+    moved = net.op("ADD", [offsets, total], (1, 5, 3, 3), tb.add_options(activation="RELU6"))
+    mean = net.op("MEAN", [total, net.b.constant([1, 2], "int32")], (1, 3), tb.mean_options(), scale=0.07)
+    dense = net.weighted("FULLY_CONNECTED", mean, (6, 3), (1, 6), tb.fully_connected_options())
+    softmax = net.op("SOFTMAX", [dense], (1, 6), tb.softmax_options(), scale=1 / 256, zero=-128)
+    outputs = [conv, strided, depthwise, dilated, padded, *pooled, relu, relu6, total, moved, mean, dense]
+    return net.b.build([x, offsets], [*outputs, softmax])
+
+
+def conversions() -> bytes:
+    """float32 in and out, int8 between: the conversions, each in its input's place."""
+    b = tb.ModelBuilder()
+    x, y = b.tensor((1, 40), "float32"), b.tensor((1, 40), "float32")
+    stored, rescaled = (
+        b.tensor((1, 40), scale=0.05, zero_point=-3),
+        b.tensor((1, 40), scale=0.04, zero_point=9),
+    )
+    b.op("QUANTIZE", [x], [stored])
+    b.op("QUANTIZE", [stored], [rescaled])
+    b.op("DEQUANTIZE", [rescaled], [y])
+    return b.build([x], [y])
+
+
+MODELS = {"int8": branches("int8"), "float32": branches("float32"), "conversions": conversions()}
+
+
+def graph_of(name: str) -> Graph:
+    return read_tflite(MODELS[name], name=name)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("board", "target"), LANES)
+def test_outputs_equal_the_oracle(board: str, target: str, name: str, cache: Path, tmp_path: Path) -> None:
+    graph = graph_of(name)
+    firmware = build(compile_graph(graph), BOARDS[board], case_id=f"kernels/{name}/{board}", cache=cache)
+    inputs = random_inputs(graph, samples=4, seed=5)
+    shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
+    with TARGETS[target].open(firmware, BOARDS[board], log=tmp_path / "log") as transport:
+        result = measure(transport, expected_digest=firmware.firmware_sha256, inputs=shaped, warmup=0)
+    expected = expected_outputs(MODELS[name], shaped)
+    ends = np.cumsum([values.shape[1] for values in expected])
+    assert result.outputs.shape[1] == ends[-1]
+    for tensor, ours, theirs in zip(
+        graph.output_tensors(), np.split(result.outputs, ends[:-1], axis=1), expected, strict=True
+    ):
+        verification = verify(ours, theirs, oracle_name())
+        assert verification.mismatches == 0, (tensor.name, verification)
+        assert len(np.unique(theirs)) > 4, f"{tensor.name} says too little"
+    assert result.stack_bytes is not None
+    assert result.stack_bytes <= firmware.sizes.stack_reserve_bytes
+
+
+def test_every_operation_and_kernel_is_among_them() -> None:
+    steps = [step for name in MODELS for step in lower(graph_of(name)).steps]
+    assert {step.op.kind for step in steps} == set(OPERATIONS)
+    assert {step.call.function for step in steps} == declared_kernels()
