@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import QuantrigError
@@ -17,6 +18,7 @@ class FileLock:
 
     Raises:
         busy: somebody else, in this process or another, holds it; the message names the owner.
+        OSError: the file cannot be made or written; nothing is held then.
     """
 
     def __init__(self, path: Path, *, what: str, busy: type[QuantrigError]) -> None:
@@ -40,9 +42,30 @@ class FileLock:
                     break
             os.close(fd)
         self._fd = fd
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(fd, 0)
+            os.write(fd, f"{os.getpid()}\n".encode())
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
-        self.path.unlink(missing_ok=True)
+        # A file that cannot be removed locks nobody out: only the open descriptor does.
+        with contextlib.suppress(OSError):
+            self.path.unlink()
         os.close(self._fd)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until nobody else, in this process or another, is in a block like this one, then enter it.
+
+    The lock ends with its holder, however that ends. The empty file `path` stays: removing it would let
+    one in who waits for the old file while another has locked the new one.
+    """
+    import fcntl  # see FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
