@@ -55,7 +55,7 @@ class Session:
 
     Args:
         transport: the line; the session does not close it.
-        timing: time-outs.
+        timing: time-outs; by default those for the line's rate.
         nonce: identifies the session to the device, 32 bits; random unless a test wants it fixed.
         clock: seconds that only go up.
     """
@@ -69,7 +69,7 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
-        self._timing = timing or Timing()
+        self._timing = timing or (Timing(baud=transport.baud) if transport.baud else Timing())
         self._nonce = secrets.randbits(32) if nonce is None else nonce
         self._clock = clock
         self._link = Link(first_sequence=self._nonce >> 16)

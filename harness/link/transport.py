@@ -27,6 +27,10 @@ _SERIAL_SLICE_S: Final = 0.05
 class Transport(Protocol):
     """A two-way line of bytes."""
 
+    @property
+    def baud(self) -> int | None:
+        """Bits per second; None for a line without a rate of its own."""
+
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises TargetError when the peer is gone."""
 
@@ -53,6 +57,8 @@ class PipeTransport:
 
     Both become non-blocking and belong to the transport, which closes them.
     """
+
+    baud: Final = None
 
     def __init__(self, stdin: int | HasFileno, stdout: int | HasFileno) -> None:
         self._stdin, self._stdout = stdin, stdout
@@ -125,27 +131,21 @@ class SerialTransport:
     Args:
         url: a device such as /dev/ttyACM0 or COM3, or any URL that pyserial knows.
         baud: bits per second.
-        dtr, rts: level of a control line after opening; None leaves pyserial's default. Ports without
-            such lines (pseudo terminals) ignore them.
 
     Raises:
         PortBusyError: somebody else holds the port.
         UnavailableError: there is no such port, or this user may not open it.
     """
 
-    def __init__(self, url: str, baud: int, *, dtr: bool | None = None, rts: bool | None = None) -> None:
+    def __init__(self, url: str, baud: int) -> None:
         self._url = url
+        self.baud: Final = baud
         try:
             self._port = serial.serial_for_url(
                 url, baudrate=baud, timeout=_SERIAL_SLICE_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
             )
         except (OSError, ValueError) as error:
             raise _cannot_open(url, error) from error
-        for line, level in (("dtr", dtr), ("rts", rts)):
-            if level is not None:
-                # a pseudo terminal has no control lines and says so with ENOTTY
-                with contextlib.suppress(OSError):
-                    setattr(self._port, line, level)
 
     def write(self, data: bytes) -> None:
         """See Transport."""

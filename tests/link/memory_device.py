@@ -104,6 +104,8 @@ class MemoryTransport:
             made the device send.
     """
 
+    baud: int | None = None
+
     def __init__(
         self, device: MemoryDevice, *, to_device: Fault | None = None, to_host: Fault | None = None
     ) -> None:

@@ -611,6 +611,23 @@ def test_frames_shrink_by_half_and_grow_slowly() -> None:
     assert limit.payload(5) == 2048 - OVERHEAD_BYTES - 5
 
 
+@pytest.mark.parametrize(("baud", "assumed"), [(300, 300), (57_600, 57_600), (None, 115_200)])
+def test_the_lines_rate_decides_how_long_a_reply_may_take(
+    device: MemoryDevice, baud: int | None, assumed: int
+) -> None:
+    """A board that falls silent: STATUS and its reply are some 20 to 100 bytes of ten bits."""
+    transport = MemoryTransport(device)
+    transport.baud = baud
+    session = Session(transport, clock=transport.clock)
+    session.hello()
+    transport.to_host = lambda _: b""
+    began = transport.now_s
+    with pytest.raises(NoReplyError):
+        session.status()
+    waited_s = (transport.now_s - began) / Timing().attempts - Timing().reply_s
+    assert 20 * 10 / assumed < waited_s < 100 * 10 / assumed
+
+
 def test_patience() -> None:
     now = [0.0]
     wait = Wait(lambda: now[0], Timing(baud=10_000, reply_s=2.0, quiet_s=0.5))

@@ -41,6 +41,7 @@ def pipes() -> Iterator[tuple[PipeTransport, int, int]]:
 
 def test_bytes_pass(pipes: tuple[PipeTransport, int, int]) -> None:
     transport, from_host, to_host = pipes
+    assert transport.baud is None
     transport.write(b"\0ask\xff")
     assert os.read(from_host, 100) == b"\0ask\xff"
     os.write(to_host, b"\0answer")
@@ -156,7 +157,8 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 def test_a_serial_port(terminal: tuple[int, str]) -> None:
     other, path = terminal
-    transport = SerialTransport(path, 115200, dtr=False, rts=False)
+    transport = SerialTransport(path, 57_600)
+    assert transport.baud == 57_600
     transport.write(b"\0ask\r\n\xff")
     assert os.read(other, 100) == b"\0ask\r\n\xff"
     os.write(other, b"\0\x11\x13answer")
