@@ -7,20 +7,20 @@ digests are of `digests.py`. Several processes and threads may ask at once: one 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import children, errors
 from harness.errors import QuantizeError, QuantrigError
+from harness.locks import locked
 from harness.quantize import Variant, parse_variant
 from harness.quantize.digests import recipe_digest, training_digest
 from harness.quantize.variant import join_options
-from harness.quantize.worker import DATA_FILE, EXIT_EXPLAINED, workload_to_json
+from harness.quantize.worker import DATA_FILE, workload_to_json
 from harness.resources import cache_dir
 from harness.workloads import DataSet, Workload
 
@@ -51,25 +51,46 @@ def variant(workload: Workload, identifier: str, *, log: Path | None = None) -> 
         ModelError, UnsupportedError: the model cannot be treated; QuantizeError: conversion failed.
     """
     name, options = parse_variant(identifier)
-    prepare(workload, (identifier,), log=log)
+    failed = prepare(workload, (identifier,), log=log)
+    if identifier in failed:
+        raise failed[identifier]
     content = _variant_path(workload, identifier).read_bytes()
     return Variant(name=name, options=join_options(options), tflite=content)
 
 
-def prepare(workload: Workload, identifiers: Sequence[str], *, log: Path | None = None) -> None:
+def prepare(
+    workload: Workload, identifiers: Sequence[str], *, log: Path | None = None
+) -> dict[str, QuantrigError]:
     """Make all that is missing for these variants in one child: TensorFlow then starts once, not for each.
 
-    Raises as `variant` does, the first error if several; the other variants have then been made.
+    A variant that fails costs the others nothing; should it bring the child down, another one makes those.
+
+    Returns:
+        What `variant` would raise, by identifier, for each variant that could not be made.
+
+    Raises:
+        ConfigError: there is no such variant or option.
+        ModelError, UnsupportedError, QuantizeError: there is no trained model, as for `trained`.
     """
     train_dir = _train_dir(workload)
     paths = {identifier: _variant_path(workload, identifier) for identifier in identifiers}
     if train_dir.exists() and all(path.exists() for path in paths.values()):
-        return
-    with _lock(train_dir):
+        return {}
+    failed: dict[str, QuantrigError] = {}
+    with locked(train_dir.with_suffix(".lock")):
         _clear_left_overs((train_dir, *paths.values()))
-        missing = {identifier: path for identifier, path in paths.items() if not path.exists()}
-        if missing or not train_dir.exists():
-            _run_worker(workload, train_dir, missing, log)
+        while (missing := _missing(paths, failed)) or not train_dir.exists():
+            failed |= _run_worker(workload, train_dir, missing, log)
+    return failed
+
+
+def _missing(paths: Mapping[str, Path], failed: Mapping[str, QuantrigError]) -> dict[str, Path]:
+    """Those of `paths` that are still to be made."""
+    return {
+        identifier: path
+        for identifier, path in paths.items()
+        if identifier not in failed and not path.exists()
+    }
 
 
 def _train_dir(workload: Workload) -> Path:
@@ -78,17 +99,6 @@ def _train_dir(workload: Workload) -> Path:
 
 def _variant_path(workload: Workload, identifier: str) -> Path:
     return cache_dir() / "variants" / f"{recipe_digest(workload, identifier)}.tflite"
-
-
-@contextlib.contextmanager
-def _lock(train_dir: Path) -> Iterator[None]:
-    """Be the only one who makes anything of this workload; waits until the others have finished."""
-    import fcntl  # not at the top: Windows lacks it, and `--help` works there
-
-    train_dir.parent.mkdir(parents=True, exist_ok=True)
-    with train_dir.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _clear_left_overs(paths: Sequence[Path]) -> None:
@@ -101,15 +111,22 @@ def _clear_left_overs(paths: Sequence[Path]) -> None:
                 left_over.unlink()
 
 
-def _run_worker(workload: Workload, train_dir: Path, variants: dict[str, Path], log: Path | None) -> None:
+def _run_worker(
+    workload: Workload, train_dir: Path, variants: Mapping[str, Path], log: Path | None
+) -> dict[str, QuantrigError]:
+    """Start a child for what is missing; returns the errors of variants, at least one if any is not made.
+
+    Raises:
+        QuantrigError: what the training said; QuantizeError: the child ended during the training.
+    """
     with tempfile.TemporaryDirectory(prefix="quantrig-") as scratch:
-        error_file = Path(scratch) / "error.json"
+        errors_file = Path(scratch) / "errors.jsonl"
         job = {
             "workload": workload_to_json(workload),
             "train_dir": str(train_dir),
             "train": not train_dir.exists(),
             "variants": {identifier: str(path) for identifier, path in variants.items()},
-            "error": str(error_file),
+            "errors": str(errors_file),
         }
         done = children.run(
             # -P: a folder named harness where the user happens to be is not us.
@@ -118,16 +135,29 @@ def _run_worker(workload: Workload, train_dir: Path, variants: dict[str, Path], 
             log=log,
             env=children.package_environment(),
         )
-        if done.returncode == EXIT_EXPLAINED and error_file.exists():
-            raise _explained(error_file)
-    if done.returncode != 0:
-        what = "took too long" if done.timed_out else f"ended with code {done.returncode}"
-        last = (done.output.strip().splitlines() or ["it printed nothing"])[-1][:300]
-        raise QuantizeError(f"Training or conversion of {workload.NAME} {what}: {last}.")
+        failed = _explained(errors_file)
+    if None in failed:
+        raise failed[None]
+    of_variants = {identifier: error for identifier, error in failed.items() if identifier is not None}
+    undone = [*_missing(variants, of_variants)]
+    if train_dir.exists() and not undone:
+        return of_variants
+    what = "took too long" if done.timed_out else f"ended with code {done.returncode}"
+    last = (done.output.strip().splitlines() or ["it printed nothing"])[-1][:300]
+    crash = QuantizeError(f"Training or conversion of {workload.NAME} {what}: {last}.")
+    if not train_dir.exists():
+        raise crash
+    # The child makes them in this order, so the first that is not there brought it down.
+    return of_variants | {undone[0]: crash}
 
 
-def _explained(error_file: Path) -> QuantrigError:
-    """The worker's error, as the same class here."""
-    message = json.loads(error_file.read_text(encoding="utf-8"))
-    kind: type[QuantrigError] = getattr(errors, message["class"])
-    return kind(message["what"], cause=message["cause"], fix=message["fix"])
+def _explained(errors_file: Path) -> dict[str | None, QuantrigError]:
+    """The worker's errors as the same classes here, by variant; None: of the training."""
+    failed: dict[str | None, QuantrigError] = {}
+    if errors_file.exists():
+        for line in errors_file.read_text(encoding="utf-8").splitlines():
+            message = json.loads(line)
+            kind: type[QuantrigError] = getattr(errors, message["class"])
+            error = kind(message["what"], cause=message["cause"], fix=message["fix"])
+            failed[message["variant"]] = error
+    return failed

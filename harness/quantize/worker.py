@@ -2,9 +2,9 @@
 """The child process in which TensorFlow lives: `python -m harness.quantize.worker JOB`.
 
 JOB is a JSON object: `workload` (a name, or the paths of a user's model and data), `train_dir`, `train`
-(whether to fill that folder first), `variants` (identifier -> path of the .tflite to write), `error`.
-Files appear under their names only when complete. Ends with 0; or with 3 and the error, as JSON, in
-the file `error`; or with a traceback.
+(whether to fill that folder first), `variants` (identifier -> path of the .tflite to write, made in this
+order), `errors`. Files appear under their names only when complete. What fails for a reason that we know
+becomes a line of JSON in the file `errors` as soon as it has failed; anything else ends in a traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from harness.quantize.keras3 import as_tf_keras
 from harness.workloads import CustomWorkload, DataSet, Workload, find_workload
 from harness.workloads.runtime import tf_keras
 
-EXIT_EXPLAINED = 3
 DATA_FILE = "data.npz"
 MODEL_FILE = "model.keras"
 INFO_FILE = "info.json"
@@ -74,31 +73,27 @@ def make_variant(workload: Workload, identifier: str, train_dir: Path, path: Pat
 def perform(job: Mapping[str, Any]) -> None:
     """Carry out a job as described at the top."""
     workload = workload_from_json(job["workload"])
-    train_dir = Path(job["train_dir"])
+    train_dir, errors_file = Path(job["train_dir"]), Path(job["errors"])
     if job["train"]:
-        train(workload, train_dir)
-    first_error: QuantrigError | None = None
+        try:
+            train(workload, train_dir)
+        except QuantrigError as error:
+            note(error, None, errors_file)
+            return
     for identifier, path in job["variants"].items():
         try:
             make_variant(workload, identifier, train_dir, Path(path))
         except QuantrigError as error:  # one that this model does not admit must not cost the others
-            first_error = first_error or error
-    if first_error is not None:
-        raise first_error
+            note(error, identifier, errors_file)
 
 
-def main(argument: str) -> int:
-    """Perform one job; returns the exit code."""
-    job = json.loads(argument)
-    try:
-        perform(job)
-    except QuantrigError as error:
-        kind = type(error).__name__
-        message = {"class": kind, "what": error.what, "cause": error.cause, "fix": error.fix}
-        Path(job["error"]).write_text(json.dumps(message), encoding="utf-8")
-        return EXIT_EXPLAINED
-    return 0
+def note(error: QuantrigError, variant: str | None, errors_file: Path) -> None:
+    """Add the error of a variant, or of the training, to the file."""
+    kind = type(error).__name__
+    message = {"variant": variant, "class": kind, "what": error.what, "cause": error.cause, "fix": error.fix}
+    with errors_file.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(message) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    perform(json.loads(sys.argv[1]))

@@ -30,8 +30,6 @@ class Workload(Protocol):
     METRIC: str
     """"accuracy" (more is better) or "mae" (less is better)."""
     SEED: int
-    CALIBRATION_SAMPLES: int
-    """How many samples calibrate an int8 variant that does not say otherwise."""
 
     def data_files(self) -> tuple[Path, ...]:
         """Files of the user's that decide what the workload is; their contents enter the cache key."""

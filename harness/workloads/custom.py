@@ -23,6 +23,8 @@ from harness.workloads.model_file import load_model
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MIN_TRAIN_ROWS = 20
+#: The name is part of case ids, which name files.
+MAX_STEM_CHARS = 40
 
 
 class CustomWorkload:
@@ -40,12 +42,10 @@ class CustomWorkload:
                 raise ModelError(f"{path}: no such file.")
         self.model = model.resolve()
         self.data = data.resolve()
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", model.stem)
-        self.NAME = f"{stem}-{_sha256(model)[:8]}"
+        self.NAME = f"{_word(model.stem)}-{_sha256(model)[:8]}"
         self.TITLE = f"{model.name} on {data.name}"
         self.SYNTHETIC = False
         self.SEED = 1
-        self.CALIBRATION_SAMPLES = 200
         with np.load(_opened(data), allow_pickle=False) as arrays:
             self.METRIC = "accuracy" if _targets(arrays, "y_test", data).dtype == np.int32 else "mae"
 
@@ -120,6 +120,12 @@ class CustomWorkload:
     def score(self, outputs: npt.NDArray[Any], y_test: TargetArray) -> float:
         """Accuracy, 0 to 1, or mean absolute error of dequantized outputs (n, k)."""
         return (accuracy if self.METRIC == "accuracy" else mean_absolute_error)(outputs, y_test)
+
+
+def _word(stem: str) -> str:
+    """`stem` as a workload's name may be: ASCII letters and digits, single . _ - between them."""
+    legal = re.sub(r"(?![._-][A-Za-z0-9])[^A-Za-z0-9]+", "-", stem)
+    return legal.strip("._-")[:MAX_STEM_CHARS].rstrip("._-") or "model"
 
 
 def _sha256(path: Path) -> str:

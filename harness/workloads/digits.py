@@ -21,7 +21,6 @@ TITLE = "UCI handwritten digits, 8x8 (scikit-learn)"
 SYNTHETIC = False
 METRIC = "accuracy"
 SEED = 1797
-CALIBRATION_SAMPLES = 200
 
 TEST_PER_CLASS = 36
 CALIBRATION_PER_CLASS = 24

@@ -27,7 +27,6 @@ SYNTHETIC = RECORDINGS is None
 TITLE = "Gestures, 1 s of 3-axis acceleration at 50 Hz" + (" (synthetic)" if SYNTHETIC else " (recorded)")
 METRIC = "accuracy"
 SEED = 50
-CALIBRATION_SAMPLES = 200
 
 
 def recordings() -> dict[str, Recordings]:

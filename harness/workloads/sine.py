@@ -21,7 +21,6 @@ TITLE = "Noisy sine, regression (synthetic)"
 SYNTHETIC = True
 METRIC = "mae"
 SEED = 3
-CALIBRATION_SAMPLES = 200
 
 TRAIN_POINTS = 2400
 CALIBRATION_POINTS = 400

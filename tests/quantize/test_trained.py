@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness import children
+from harness.children import CompletedRun
 from harness.errors import ConfigError, QuantizeError, UnsupportedError
 from harness.quantize import trained as module
+from harness.quantize import worker
 from harness.quantize.digests import recipe_digest, training_digest
 from harness.quantize.trained import prepare, trained, variant
 from harness.workloads import WORKLOADS, CustomWorkload, find_workload
@@ -33,6 +37,34 @@ def own(tmp_path: Path) -> CustomWorkload:
     write_zip(model, layers=[("mystery", "Lambda", {})])
     write_data(data)
     return CustomWorkload(model, data)
+
+
+def put(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"tflite")
+
+
+def worker_in_this_process(monkeypatch: pytest.MonkeyPatch, make: Callable[..., None]) -> list[list[str]]:
+    """Start no TensorFlow: training makes an empty folder and `make` stands for `make_variant`.
+
+    Returns the variants of every start, as they come. SystemExit in `make` plays a death of the process.
+    """
+    starts: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> CompletedRun:
+        job = json.loads(argv[-1])
+        starts.append(list(job["variants"]))
+        code = 0
+        try:
+            worker.perform(job)
+        except SystemExit as death:
+            code = int(str(death.code))
+        return CompletedRun(argv=tuple(argv), returncode=code, output="", seconds=0.0, timed_out=False)
+
+    monkeypatch.setattr(children, "run", run)
+    monkeypatch.setattr(worker, "train", lambda _, folder: folder.mkdir(parents=True))
+    monkeypatch.setattr(worker, "make_variant", make)
+    return starts
 
 
 @pytest.mark.train
@@ -72,21 +104,59 @@ def test_a_variants_error_does_not_cost_the_others(
     fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del fresh_cache
-    from harness.quantize import worker
-
-    made: list[str] = []
 
     def make(workload: Any, identifier: str, train_dir: Path, path: Path) -> None:
-        del workload, train_dir, path
-        made.append(identifier)
+        del workload, train_dir
         if identifier == "ptq-int8+calib=9999":
-            raise ConfigError("too many")
+            raise ConfigError("too many", fix="Ask for less.")
+        put(path)
 
-    monkeypatch.setattr(worker, "make_variant", make)
-    job = {"workload": "sine", "train_dir": "x", "train": False}
+    starts = worker_in_this_process(monkeypatch, make)
+    failed = prepare(find_workload("sine"), ("ptq-int8+calib=9999", "float32"))
+    assert {name: (type(error), str(error)) for name, error in failed.items()} == {
+        "ptq-int8+calib=9999": (ConfigError, "too many Ask for less.")
+    }
+    assert variant(find_workload("sine"), "float32").tflite == b"tflite"
+    assert starts == [["ptq-int8+calib=9999", "float32"]]
     with pytest.raises(ConfigError, match="too many"):
-        worker.perform({**job, "variants": {"ptq-int8+calib=9999": "a", "float32": "b"}})
-    assert made == ["ptq-int8+calib=9999", "float32"]
+        variant(find_workload("sine"), "ptq-int8+calib=9999")
+
+
+def test_a_variant_that_kills_the_worker_does_not_cost_the_others(
+    fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del fresh_cache
+
+    def make(workload: Any, identifier: str, train_dir: Path, path: Path) -> None:
+        del workload, train_dir
+        if identifier == "ptq-int8":
+            raise SystemExit(-9)
+        if identifier == "qat-int8":
+            raise UnsupportedError("no such layer")
+        put(path)
+
+    starts = worker_in_this_process(monkeypatch, make)
+    failed = prepare(find_workload("sine"), ("qat-int8", "ptq-int8", "float32"))
+    assert {name: type(error) for name, error in failed.items()} == {
+        "qat-int8": UnsupportedError,
+        "ptq-int8": QuantizeError,
+    }
+    assert "of sine ended with code -9" in str(failed["ptq-int8"])
+    assert starts == [["qat-int8", "ptq-int8", "float32"], ["float32"]]
+
+
+def test_a_worker_that_dies_at_its_very_end_has_done_its_work(
+    fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del fresh_cache
+
+    def make(workload: Any, identifier: str, train_dir: Path, path: Path) -> None:
+        del workload, identifier, train_dir
+        put(path)
+        raise SystemExit(-11)
+
+    worker_in_this_process(monkeypatch, make)
+    assert prepare(find_workload("sine"), ("float32",)) == {}
 
 
 def test_a_worker_that_dies_leaves_no_trace(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,25 +174,20 @@ def test_what_a_killed_worker_left_is_removed(fresh_cache: Path, monkeypatch: py
     (half / "data.npz").write_bytes(b"half")
     stranger = folder / "other.partial-77"
     stranger.mkdir()
-    monkeypatch.setattr(module, "_run_worker", lambda *_: None)
-    prepare(workload, ())
+    worker_in_this_process(monkeypatch, lambda *_: None)
+    assert prepare(workload, ()) == {}
     assert not half.exists()
     assert stranger.exists()
 
 
 def test_two_who_ask_at_once_make_it_once(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del fresh_cache
-    started: list[Path] = []
 
-    def work(workload: Any, train_dir: Path, variants: dict[str, Path], log: Path | None) -> None:
-        del workload, log
-        started.append(train_dir)
-        train_dir.mkdir(parents=True)
-        for path in variants.values():
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(b"tflite")
+    def make(workload: Any, identifier: str, train_dir: Path, path: Path) -> None:
+        del workload, identifier, train_dir
+        put(path)
 
-    monkeypatch.setattr(module, "_run_worker", work)
+    starts = worker_in_this_process(monkeypatch, make)
     askers = [
         threading.Thread(target=prepare, args=(find_workload("sine"), ("float32", "ptq-int8")))
         for _ in range(4)
@@ -131,7 +196,7 @@ def test_two_who_ask_at_once_make_it_once(fresh_cache: Path, monkeypatch: pytest
         asker.start()
     for asker in askers:
         asker.join()
-    assert len(started) == 1
+    assert starts == [["float32", "ptq-int8"]]
 
 
 def test_an_unknown_option_fails_before_any_work(fresh_cache: Path) -> None:

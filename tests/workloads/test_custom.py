@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import ModelError, UnsupportedError
+from harness.sweep import Case
 from harness.workloads import CustomWorkload
+from harness.workloads.custom import _word
 from harness.workloads.model_file import load_model
 from tests.workloads.keras_files import sequential_config, write_data, write_zip
 
@@ -30,6 +34,45 @@ def test_name_is_stem_and_digest(tmp_path: Path) -> None:
     assert f"my-net-{digest[:8]}" == workload.NAME
     assert workload.data_files() == (workload.model, workload.data)
     assert not workload.SYNTHETIC
+
+
+@pytest.mark.parametrize(
+    ("stem", "word"),
+    [
+        ("net", "net"),
+        ("my.net_v1-b", "my.net_v1-b"),
+        ("my..net__v1", "my-net-v1"),
+        ("my._net", "my-net"),
+        ("..hidden", "hidden"),
+        ("_net_", "net"),
+        ("net (copy 2)", "net-copy-2"),
+        ("a/b@c:d+e=f".replace("/", "\\"), "a-b-c-d-e-f"),
+        ("\n\t'\"`$()", "model"),
+        ("модель", "model"),
+        ("résumé²", "r-sum"),
+        ("-", "model"),
+        ("x" * 99, "x" * 40),
+        ("x" * 39 + "-yyy", "x" * 39),
+        ("x" * 39 + "é" * 20, "x" * 39),
+    ],
+)
+def test_an_awful_file_name_gives_a_case_all_the_same(tmp_path: Path, stem: str, word: str) -> None:
+    model, data = tmp_path / f"{stem}.keras", tmp_path / "data.npz"
+    write_zip(model)
+    write_data(data)
+    name = CustomWorkload(model, data).NAME
+    assert name.rpartition("-")[0] == word
+    case = Case(workload=name, variant="float32", engine="aot", board="uno", target="simavr")
+    assert Case.parse(case.id) == case
+
+
+@given(st.text(max_size=60))
+def test_any_file_name_becomes_a_word(stem: str) -> None:
+    word = _word(stem)
+    assert re.fullmatch(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", word)
+    assert len(word) <= 40
+    if len(stem) <= 40 and re.fullmatch(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", stem):
+        assert word == stem
 
 
 def test_a_fifth_of_the_training_rows_calibrates(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
+from harness.quantize.calibration import DEFAULT_SAMPLES
 from harness.workloads import WORKLOADS, DataSet, find_workload
 from harness.workloads.dataset import accuracy, mean_absolute_error
 
@@ -36,7 +37,7 @@ def test_sizes_and_dtypes(name: str) -> None:
     workload = find_workload(name)
     data = workload.load_data()
     assert len(data.x_test) == TEST_SAMPLES[name]
-    assert len(data.x_calibration) >= workload.CALIBRATION_SAMPLES
+    assert len(data.x_calibration) >= DEFAULT_SAMPLES
     assert data.x_test.dtype == np.float32
 
 
