@@ -9,32 +9,35 @@ firmware does not fit is an outcome like any other and is filed in the same way.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from harness import children, elf, pio
 from harness.boards import Board, Port
 from harness.errors import BuildError, DoesNotFitError, UnavailableError
+from harness.locks import locked
 from harness.resources import resource
 
 if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
 
 #: Part of every build's key: raise it when this module or elf.py changes what a build yields.
-_RECIPE: Final = 2
+_RECIPE: Final = 3
 
 _TIMEOUT_S: Final = 600.0
 
 _RECORD: Final = "build.json"
+
+#: So many of a case's builds stay in the cache, those that were used last.
+_KEPT_BUILDS: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +91,7 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Firmware:
-    """A finished build. Its files stay where they are until `quantrig clean`."""
+    """A finished build. Its files stay where they are until `_KEPT_BUILDS` others of the case displace it."""
 
     case_id: str
     board: Board
@@ -129,6 +132,8 @@ def build(
     """Build the case's firmware, or find it built; may be called from several threads and processes.
 
     Args:
+        case_id: names the case's folder in the cache, after a replacement of what file names cannot hold.
+            For a case of a sweep that gives its slug; a build knows no sweeps, so any text will do.
         cache: the folder for everything that can be made again.
         log: receives the tools' output (default: build.log in the case's cache folder).
         firmware: the firmware tree, ours by default.
@@ -153,7 +158,7 @@ def build(
     )
     found = _find(job)
     if found is None:
-        with _locked(home):
+        with locked(home / "lock"):
             found = _find(job) or _make(job)
     return _outcome(job, found)
 
@@ -203,15 +208,6 @@ def _toolchain_state(board: Board, linked: list[str]) -> dict[str, list[int]]:
     return state
 
 
-@contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Only one thread of one process at a time; the lock ends with its holder, however that ends."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _find(job: _Job) -> dict[str, Any] | None:
     """The record of the finished build, if there is one, its files are whole and its compiler is ours."""
     try:
@@ -220,7 +216,11 @@ def _find(job: _Job) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     known: dict[str, list[int]] = record["tools"]
-    return record if whole and _toolchain_state(job.board, list(known)) == known else None
+    if not whole or _toolchain_state(job.board, list(known)) != known:
+        return None
+    with suppress(OSError):  # a cache that may only be read loses nothing anyway
+        os.utime(job.folder)  # it is in use: see `_displace_old_builds`
+    return record
 
 
 def _make(job: _Job) -> dict[str, Any]:
@@ -247,14 +247,24 @@ def _make(job: _Job) -> dict[str, Any]:
         if record is None and done.returncode != 0:
             raise _build_error(job, done)
         record = record or _collect(job, output, draft)
-        record["tools"] = _toolchain_state(job.board, _linked_files(output))
+        record["tools"] = _toolchain_state(job.board, pio.linked_files(output))
         record["files"] = {file.name: _sha256(file) for file in sorted(draft.iterdir()) if file.is_file()}
         (draft / _RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         shutil.rmtree(job.folder, ignore_errors=True)  # whole or not: `_find` refused it
         draft.rename(job.folder)
+        os.utime(job.folder)
+        _displace_old_builds(job.home, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return record
+
+
+def _displace_old_builds(home: Path, work: Path) -> None:
+    """Move all but the builds used last to `work`, which is removed: none is ever found half removed."""
+    builds = [path for path in home.iterdir() if re.fullmatch(r"[0-9a-f]{16}", path.name)]
+    builds.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for old in builds[_KEPT_BUILDS:]:
+        old.rename(work / old.name)
 
 
 def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
@@ -269,20 +279,14 @@ def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
         copied = children.run(objcopy, timeout_s=60, log=job.log)
         if copied.returncode != 0:
             raise _build_error(job, copied)
-    stack = _stack_report(output)
+    stack = pio.stack_report(output)
     return {
         "image": image.name,
         "firmware_sha256": digest,
-        "toolchain": _toolchain_line(output),
+        "toolchain": pio.toolchain_line(output),
         "stack_report": stack,
         "sizes": asdict(_sizes(job, elf.read_program(program), stack)),
     }
-
-
-def _stack_report(output: Path) -> dict[str, Any]:
-    file = output / "stack.json"
-    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return report
 
 
 def _sizes(job: _Job, program: elf.Program, stack: Mapping[str, Any]) -> Sizes:
@@ -298,54 +302,51 @@ def _sizes(job: _Job, program: elf.Program, stack: Mapping[str, Any]) -> Sizes:
 def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
     """The record of a firmware that is too large, from its link without limits; None: that was not it."""
     unbounded = output / "firmware-unbounded.elf"
-    stack = _stack_report(output)
+    stack = pio.stack_report(output)
     if not unbounded.is_file() or not stack:
         return _does_not_compile(job)
     program = elf.read_program(unbounded)
     sizes = _sizes(job, program, stack)
     span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes
+    model, static = f"{sizes.flash_model_bytes} of them the model", f"{span} static"
     record = _excess(
-        "flash", sizes.flash_bytes, job.board.flash_bytes, f"{sizes.flash_model_bytes} of them the model"
-    ) or (
-        _excess(
-            "ram", span + reserve, job.board.ram_bytes, f"{span} static, {reserve} reserved for the stack"
-        )
+        _Need("flash", sizes.flash_bytes, job.board.flash_bytes, model),
+        _Need("ram", span + reserve, job.board.ram_bytes, f"{static}, {reserve} reserved for the stack"),
     )
     if record is not None:
-        record["does_not_fit"] |= {"sizes": asdict(sizes), "toolchain": _toolchain_line(output)}
+        record["does_not_fit"] |= {"sizes": asdict(sizes), "toolchain": pio.toolchain_line(output)}
     return record
-
-
-def _toolchain_line(output: Path) -> str:
-    """Compiler, version and flags, as the builder noted them."""
-    compiler = json.loads((output / "toolchain.json").read_text(encoding="utf-8"))
-    return " ".join([compiler["compiler"], *compiler["flags"]])
 
 
 def _does_not_compile(job: _Job) -> dict[str, Any] | None:
     """The same for a model so large that avr-gcc refuses an array of it (from 32 KiB on)."""
-    return _excess("flash", job.source.model_bytes, job.board.flash_bytes, "the model alone") or (
-        _excess("ram", job.source.arena_bytes, job.board.ram_bytes, "the arena alone")
+    return _excess(
+        _Need("flash", job.source.model_bytes, job.board.flash_bytes, "the model alone"),
+        _Need("ram", job.source.arena_bytes, job.board.ram_bytes, "the arena alone"),
     )
 
 
-def _excess(region: str, needed: int, available: int | None, detail: str) -> dict[str, Any] | None:
-    """The record that says that `region` is too small, if it is."""
-    if available is None or needed <= available:
+class _Need(NamedTuple):
+    """What a firmware takes of a region, and what the board has (None: no limit); in bytes."""
+
+    region: str
+    needed: int
+    available: int | None
+    detail: str
+
+
+def _excess(*needs: _Need) -> dict[str, Any] | None:
+    """The record that names the regions that are too small, the first of them in numbers; None: all fit."""
+    over = [need for need in needs if need.available is not None and need.needed > need.available]
+    if not over:
         return None
-    error = {"region": region, "needed_bytes": needed, "available_bytes": available, "detail": detail}
-    return {"does_not_fit": error}
-
-
-def _linked_files(output: Path) -> list[str]:
-    """The toolchain's libraries and start files that the linker's map names."""
-    found = set()
-    for name in ("firmware.map", "firmware-unbounded.map"):
-        file = output / name
-        if file.is_file():
-            loads = re.findall(r"^LOAD (/.+)$", file.read_text("utf-8", "replace"), re.MULTILINE)
-            found |= {os.path.realpath(path) for path in loads if not path.startswith(str(output))}
-    return sorted(found)
+    first, *others = over
+    clauses = [
+        f"; {other.region}: needs {other.needed} bytes, the board has {other.available}, {other.detail}"
+        for other in others
+    ]
+    numbers = {"region": first.region, "needed_bytes": first.needed, "available_bytes": first.available}
+    return {"does_not_fit": {**numbers, "detail": first.detail + "".join(clauses)}}
 
 
 def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | UnavailableError:

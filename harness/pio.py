@@ -15,11 +15,13 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from harness import children
 from harness.errors import UnavailableError
@@ -31,6 +33,12 @@ from SCons.Script.Main import main
 
 sys.exit(main())
 """
+
+#: Before the name of what is made beside its final name and not yet complete.
+DRAFT_PREFIX: Final = "draft-"
+
+#: A draft takes seconds; one of this age belongs to nobody any more.
+_STALE_DRAFT_S: Final = 3600.0
 
 _PLATFORM_URI: Final = "symlink://platforms/quantrig"
 
@@ -59,9 +67,10 @@ def prepare(firmware: Path, cache: Path) -> Template:
     files = list(_tree_files(firmware))
     digest = tree_digest(firmware, files)
     home = cache / "pio" / digest[:16]
+    remove_stale_drafts(home.parent)
     if not home.is_dir():
         home.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=home.parent))
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=home.parent))
         try:
             for file in files:
                 copy = draft / "firmware" / file
@@ -75,6 +84,18 @@ def prepare(firmware: Path, cache: Path) -> Template:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return Template(digest=digest, project=home / "firmware", core=home / "core")
+
+
+def remove_stale_drafts(folder: Path) -> None:
+    """Remove the drafts that killed processes left in `folder`; those that are being made stay."""
+    for draft in folder.glob(f"{DRAFT_PREFIX}*"):
+        with suppress(OSError):  # somebody else tidies up too, or the cache may only be read
+            if time.time() - draft.stat().st_mtime <= _STALE_DRAFT_S:
+                continue
+            if draft.is_dir():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink()
 
 
 def tree_digest(firmware: Path, files: Iterable[Path] | None = None) -> str:
@@ -172,3 +193,27 @@ def run(
         env=environment(template, work=work, model=model) | dict(variables or {}),
         cwd=template.project,
     )
+
+
+def stack_report(output: Path) -> dict[str, Any]:
+    """What the builder computed of the stack; empty where it has no limit to keep, or nothing was linked."""
+    file = output / "stack.json"
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return report
+
+
+def toolchain_line(output: Path) -> str:
+    """Compiler, version and flags, as the builder noted them."""
+    compiler = json.loads((output / "toolchain.json").read_text(encoding="utf-8"))
+    return " ".join([compiler["compiler"], *compiler["flags"]])
+
+
+def linked_files(output: Path) -> list[str]:
+    """The toolchain's libraries and start files that the linker's map names."""
+    found = set()
+    for name in ("firmware.map", "firmware-unbounded.map"):
+        file = output / name
+        if file.is_file():
+            loads = re.findall(r"^LOAD (/.+)$", file.read_text("utf-8", "replace"), re.MULTILINE)
+            found |= {os.path.realpath(path) for path in loads if not path.startswith(str(output))}
+    return sorted(found)

@@ -21,6 +21,7 @@ import pytest
 
 from harness import pio
 from harness.build import TOOLCHAINS, Firmware, build
+from harness.children import CompletedRun
 from harness.elf import IDENTITY_MAGIC
 from harness.errors import BuildError, DoesNotFitError, UnavailableError
 from harness.resources import resource
@@ -158,6 +159,45 @@ def test_a_damaged_build_is_made_again(cache: Path, damage: str) -> None:
     assert before.elf.stat().st_size > 1000
 
 
+def test_only_the_builds_that_were_used_last_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models that no compiler takes are builds like any other, and need none here."""
+    made = []
+
+    def refuse(*arguments: Any, **options: Any) -> CompletedRun:
+        made.append(arguments)
+        return CompletedRun(argv=(), returncode=1, output="", seconds=0.0, timed_out=False)
+
+    monkeypatch.setattr(pio, "run", refuse)
+    for weights in (40_000, 40_001, 40_002, 40_003, 40_000, 40_004):
+        does_not_fit(tmp_path, weights=weights)
+    home = tmp_path / "builds" / "large__uno"
+    assert len([path for path in home.iterdir() if path.is_dir()]) == 4
+    assert len(made) == 5
+    does_not_fit(tmp_path, weights=40_000)  # asked for again in between, so it has stayed
+    assert len(made) == 5
+    does_not_fit(tmp_path, weights=40_001)
+    assert len(made) == 6
+
+
+def test_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    firmware, home = resource("firmware"), tmp_path / "pio"
+    for name in ("draft-old", "draft-new", "0123456789abcdef"):
+        (home / name / "core").mkdir(parents=True)
+        (home / name / "core" / "file").write_text("x")
+    (home / "draft-file").write_text("x")
+    an_hour_ago = time.time() - 3601
+    for name in ("draft-old", "draft-file", "0123456789abcdef"):
+        os.utime(home / name, (an_hour_ago, an_hour_ago))
+    template = pio.prepare(firmware, tmp_path)
+    names = {path.name for path in home.iterdir()}
+    assert names == {"draft-new", "0123456789abcdef", template.digest[:16]}
+    os.utime(home / "draft-new", (an_hour_ago, an_hour_ago))
+    assert pio.prepare(firmware, tmp_path) == template
+    assert not (home / "draft-new").exists()
+
+
 def test_a_new_compiler_means_a_new_build(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -230,6 +270,21 @@ def test_static_data_that_exceed_the_ram_by_far(cache: Path) -> None:
     error = does_not_fit(cache, arena=30_000)
     assert (error.region, error.available_bytes) == ("ram", 2048)
     assert error.needed_bytes > 30_000 + 200
+
+
+def test_every_region_that_is_too_small_is_named(cache: Path) -> None:
+    """As small as the compiler takes it, and beyond: the linker's and the model's own numbers."""
+    flash_only, ram_only = does_not_fit(cache, weights=32_016), does_not_fit(cache, arena=3000)
+    error = does_not_fit(cache, weights=32_016, arena=3000)
+    assert error.region == "flash"
+    assert 0 <= error.needed_bytes - flash_only.needed_bytes < 64  # code that reaches the arena
+    assert f"; ram: needs {ram_only.needed_bytes} bytes, the board has 2048, " in str(error)
+    assert "; ram" not in str(flash_only)
+    error = does_not_fit(cache, weights=40_960, arena=40_000)
+    assert str(error) == (
+        "flash: needs 40960 bytes, the board has 32256 (8704 too many)"
+        " (the model alone; ram: needs 40000 bytes, the board has 2048, the arena alone)."
+    )
 
 
 def test_arrays_that_the_compiler_refuses_for_their_size(cache: Path) -> None:

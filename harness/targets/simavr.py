@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from harness import build, children
+from harness import build, children, pio
 from harness.boards import Board
 from harness.build import Firmware
 from harness.errors import BuildError, UnavailableError
@@ -86,6 +86,7 @@ def runner(log: Path | None = None, *, cache: Path | None = None) -> Path:
         status = library.stat()
         state.update(f"{library.resolve()} {status.st_size} {status.st_mtime_ns}".encode())
     program = (cache or cache_dir()) / "tools" / f"qr_simavr-{state.hexdigest()[:16]}"
+    pio.remove_stale_drafts(program.parent)
     if not program.exists():
         _compile(source, program, log)
     return program
@@ -94,7 +95,7 @@ def runner(log: Path | None = None, *, cache: Path | None = None) -> Path:
 def _compile(source: Path, program: Path, log: Path | None) -> None:
     """Compile beside the final name and rename: others may be doing the same."""
     program.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix="draft-", dir=program.parent)
+    handle, name = tempfile.mkstemp(prefix=pio.DRAFT_PREFIX, dir=program.parent)
     os.close(handle)
     draft = Path(name)
     try:

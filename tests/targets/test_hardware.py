@@ -87,7 +87,8 @@ def test_the_image_is_flashed_and_the_port_answers(
     with desk(cache) as (port, _):
         assert hardware.unavailable(UNO, port=port) is None
         began = time.monotonic()
-        with hardware.open(firmware, UNO, log=tmp_path / "log", port=port) as transport:
+        with hardware.open(firmware, replace(UNO, baud=57_600), log=tmp_path / "log", port=port) as transport:
+            assert transport.baud == 57_600
             assert time.monotonic() - began > UNO.reset.settle_s
             assert Session(transport).hello().board == "native"
         (call,) = record.read_text().splitlines()

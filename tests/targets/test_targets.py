@@ -226,7 +226,11 @@ def test_the_simavr_runner_is_compiled_once(tmp_path: Path) -> None:
     (program,) = programs
     assert [path.name for path in program.parent.iterdir()] == [program.name]
     before = program.stat()
+    left_over = program.with_name("draft-of-a-killed-process")
+    left_over.write_bytes(b"half")
+    os.utime(left_over, (before.st_mtime - 3700, before.st_mtime - 3700))
     assert simavr.runner(cache=tmp_path) == program
+    assert not left_over.exists()
     assert program.stat().st_mtime_ns == before.st_mtime_ns
     assert os.access(program, os.X_OK)
 
