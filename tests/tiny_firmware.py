@@ -18,8 +18,6 @@ CONFIG = """\
 #define QR_MODEL_INFO_BYTES 30
 #define QR_MODEL_INPUTS 1
 #define QR_MODEL_OUTPUTS 1
-#define QR_MODEL_INPUT_BYTES_MAX 4
-#define QR_MODEL_OUTPUT_BYTES_MAX 4
 """
 
 MODEL = """\
@@ -61,7 +59,6 @@ def tiny_source(*, arena: int = 8, weights: int = 16, extra: str = "", name: str
         arena_bytes=arena,
         model_bytes=weights,
         model_sha256=digest.hexdigest(),
-        graph_name=name,
     )
 
 

@@ -7,7 +7,6 @@
  *   QR_ARENA_BYTES          size of the arena
  *   QR_MODEL_INFO_BYTES     size of qr_model_info
  *   QR_MODEL_INPUTS, QR_MODEL_OUTPUTS   how many tensors of each
- *   QR_MODEL_INPUT_BYTES_MAX, QR_MODEL_OUTPUT_BYTES_MAX   the largest of each
  */
 #ifndef QR_MODEL_H
 #define QR_MODEL_H

@@ -35,7 +35,6 @@ class GeneratedSource:
     model_bytes: int
     """Flash of all tables, padding not counted: what the model needs at the least."""
     model_sha256: str
-    graph_name: str
 
 
 def compile_graph(graph: Graph) -> GeneratedSource:
@@ -56,5 +55,4 @@ def compile_graph(graph: Graph) -> GeneratedSource:
         arena_bytes=program.plan.arena_bytes,
         model_bytes=sum(constant.nbytes for step in program.steps for constant in step.call.constants),
         model_sha256=graph.sha256,
-        graph_name=graph.name,
     )

@@ -28,8 +28,6 @@ def generate_config(graph: Graph, program: Program) -> str:
         "QR_MODEL_INFO_BYTES": len(info),
         "QR_MODEL_INPUTS": len(graph.inputs),
         "QR_MODEL_OUTPUTS": len(graph.outputs),
-        "QR_MODEL_INPUT_BYTES_MAX": max(t.nbytes for t in graph.input_tensors()),
-        "QR_MODEL_OUTPUT_BYTES_MAX": max(t.nbytes for t in graph.output_tensors()),
     }
     defines = "".join(f"#define {name} {value}\n" for name, value in values.items())
     return (

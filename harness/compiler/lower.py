@@ -143,6 +143,8 @@ def _evaluate(graph: Graph, op: Op, known: dict[int, npt.NDArray[Any]]) -> npt.N
 def _slice_vector(
     vector: npt.NDArray[Any], bounds: Sequence[npt.NDArray[Any]], params: StridedSliceParams
 ) -> npt.NDArray[Any]:
+    if params.ellipsis_mask or params.new_axis_mask or params.shrink_axis_mask & params.begin_mask:
+        raise ValueError("masks that the engine does not fold")
     begin, end, stride = (int(value.reshape(-1)[0]) for value in bounds)
     if params.shrink_axis_mask & 1:
         return np.asarray(vector[begin])

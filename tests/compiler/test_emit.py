@@ -200,8 +200,6 @@ def test_digest_and_places() -> None:
     assert (input_bytes, output_bytes) == (4 * 32, 4 * 3)
     config = source.files["model_config.h"]
     assert f"#define QR_ARENA_BYTES {source.arena_bytes}\n" in config
-    assert "#define QR_MODEL_INPUT_BYTES_MAX 128\n" in config
-    assert "#define QR_MODEL_OUTPUT_BYTES_MAX 12\n" in config
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def refused(data: bytes) -> str:
 def one(
     kind: str, inputs: list[Shape], output: Shape, options: Options | None = None, *, dtype: str = "int8",
     weights: Any = None, scales: tuple[float, ...] = (0.1,), zero_points: tuple[int, ...] | None = None,
+    axis: int = 0,
 ) -> bytes:  # fmt: skip
     """One operation named `bad`, behind a sound one, with optional constant weights as its last input."""
     b = ModelBuilder()
@@ -47,7 +48,7 @@ def one(
         array = np.asarray(weights)
         name = "float32" if array.dtype.kind == "f" else ("int32" if kind in ("MEAN", "PAD") else "int8")
         scaled = scales if name == "int8" else ()
-        operands.append(b.constant(array, name, scales=scaled, zero_points=zero_points))
+        operands.append(b.constant(array, name, scales=scaled, zero_points=zero_points, axis=axis))
     y = b.tensor(output, dtype, name="bad", **q)
     b.op(kind, operands, [y], options)
     return b.build([x, *others], [y])
@@ -84,6 +85,47 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "scales for some channels": (
         lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE, scales=(0.1, 0.2)),
         "CONV_2D", "symmetrically",
+    ),
+    "scales along another axis": (
+        lambda: one(
+            "CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE, scales=(0.1, 0.2, 0.3), axis=3
+        ),
+        "CONV_2D", "quantized along axis 3 instead of 0",
+    ),
+    "depthwise scales along another axis": (
+        lambda: one(
+            "DEPTHWISE_CONV_2D", [IMAGE], (1, 3, 3, 2), tb.conv_options(depth_multiplier=1),
+            weights=np.ones((1, 2, 2, 2), np.int8), scales=(0.1, 0.2), axis=1,
+        ),
+        "DEPTHWISE_CONV_2D", "quantized along axis 1 instead of 3",
+    ),
+    "scales of a matrix's columns": (
+        lambda: one(
+            "FULLY_CONNECTED", [(1, 2)], (1, 2), FC,
+            weights=np.ones((2, 2), np.int8), scales=(1, 2), axis=1,
+        ),
+        "FULLY_CONNECTED", "quantized along axis 1 instead of 0",
+    ),
+    "depth multiplier": (
+        lambda: one(
+            "DEPTHWISE_CONV_2D", [IMAGE], (1, 3, 3, 4), tb.conv_options(depth_multiplier=1),
+            weights=np.ones((1, 2, 2, 4)),
+        ),
+        "DEPTHWISE_CONV_2D", "depth multiplier 1 for 2 -> 4 channels",
+    ),
+    "dilation beyond int16": (
+        lambda: one(
+            "CONV_2D", [(1, 4, 4, 2)], (1, 4, 4, 3), tb.conv_options(dilations=(1, 32767), padding="SAME"),
+            weights=np.ones((3, 2, 3, 2), np.int8),
+        ),
+        "CONV_2D", "has a size of 65539",
+    ),
+    "stride beyond int16": (
+        lambda: one(
+            "MAX_POOL_2D", [(1, 20_001, 1, 1)], (1, 2, 1, 1),
+            tb.pool_options(filter_size=(1, 1), strides=(20_000, 1)),
+        ),
+        "MAX_POOL_2D", "has a size of 40001",
     ),
     "grouped": (
         lambda: one("CONV_2D", [IMAGE], (1, 3, 3, 3), CONV, weights=SQUARE[..., :1]), "CONV_2D", "grouped",
@@ -274,3 +316,22 @@ def test_shape_arithmetic_that_fails(bounds: tuple[list[int], ...]) -> None:
     b.op("STRIDED_SLICE", [shape, *(b.constant(v, "int32") for v in bounds)], [part], options)
     b.op("RELU", [x], [y])
     assert "operation 1 STRIDED_SLICE" in refused(b.build([x], [y]))
+
+
+@pytest.mark.parametrize(
+    "masks", [{"EllipsisMask": 1}, {"NewAxisMask": 1}, {"ShrinkAxisMask": 1, "BeginMask": 1}]
+)
+def test_slices_by_masks_that_are_not_folded(masks: dict[str, int]) -> None:
+    b = ModelBuilder()
+    x, y, shape, part = (
+        b.tensor((1, 4), **Q),
+        b.tensor((1, 4), **Q),
+        b.tensor((2,), "int32"),
+        b.tensor((), "int32"),
+    )
+    b.op("SHAPE", [x], [shape])
+    bounds = [b.constant([value], "int32") for value in (1, 2, 1)]
+    b.op("STRIDED_SLICE", [shape, *bounds], [part], ("StridedSliceOptions", masks))
+    b.op("RELU", [x], [y])
+    assert "operation 1 STRIDED_SLICE" in (message := refused(b.build([x], [y])))
+    assert "masks" in message

@@ -17,8 +17,6 @@ _CONFIG = f"""\
 #define QR_MODEL_INFO_BYTES 30
 #define QR_MODEL_INPUTS 1
 #define QR_MODEL_OUTPUTS 1
-#define QR_MODEL_INPUT_BYTES_MAX {BYTES}
-#define QR_MODEL_OUTPUT_BYTES_MAX {BYTES}
 #endif
 """
 
@@ -61,7 +59,6 @@ def source(*, before: str = "", inside: str = "", arena_bytes: int = 2 * BYTES) 
         arena_bytes=arena_bytes,
         model_bytes=0,
         model_sha256="07" + 31 * "00",
-        graph_name="fake",
     )
 
 

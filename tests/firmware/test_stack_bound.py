@@ -104,6 +104,26 @@ def test_library_function_is_measured_by_its_pushes() -> None:
     assert avr_bytes(su(main=2), **avr_text) == 2 + 2 + 14
 
 
+def test_avr_library_frame_that_takes_two_steps() -> None:
+    body = [
+        "push r28;push r29;in r28, 0x3d;in r29, 0x3e;subi r28, 0x90;sbci r29, 0x00",
+        "in r0, 0x3f;cli;out 0x3e, r29;out 0x3f, r0;out 0x3d, r28",
+        # to a far variable and back
+        "subi r28, 0x81;sbci r29, 0xFF;ld r24, Y;subi r28, 0x7F;sbci r29, 0x00",
+        "subi r28, 0x70;sbci r29, 0xFF;out 0x3e, r29;out 0x3d, r28;ret",
+    ]
+    assert avr_bytes(su(main=2), main="call @lib", lib=";".join(body)) == 2 + 2 + 2 + 0x90
+
+
+def test_avr_library_frame_by_the_shared_pushes() -> None:
+    text = {
+        "main": "call @lib",
+        "lib": "ldi r26, 0x09;ldi r27, 0x01;ldi r30, 0x10;ldi r31, 0x00;jmp @__prologue_saves__",
+        "__prologue_saves__": "push r28;push r29;sub r28, r26;sbc r29, r27;out 0x3d, r28;ijmp",
+    }
+    assert avr_bytes(su(main=2), **text) == 2 + 2 + 2 + 0x109
+
+
 def test_avr_call_of_the_next_instruction_is_a_push() -> None:
     text = "00001000 <main>:\n    1000:\trcall\t.+4\t; 0x1100 <lib>\n"
     text += "00001100 <lib>:\n    1100:\trcall\t.+0\t; 0x1102 <lib+0x2>\n    1102:\tret\n"

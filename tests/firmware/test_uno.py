@@ -137,7 +137,7 @@ class Flooded:
 
     def __init__(self, transport: Transport) -> None:
         self._inner = transport
-        self.read, self.close = transport.read, transport.close
+        self.read, self.close, self.baud = transport.read, transport.close, transport.baud
         self.writes = 0
         self.flood_at = -1
 

@@ -5,7 +5,7 @@
  *   fuzz_device BYTES [SEED]     random and structured input, at least BYTES of it
  *
  * Again and again the device must still answer HELLO, and everything that it sends must be intact
- * replies. Built with -DLIBFUZZER and -fsanitize=fuzzer it is a libFuzzer target instead.
+ * replies.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,21 +110,6 @@ static void feed(const uint8_t *data, size_t bytes)
 {
     check_replies(device_serve(data, bytes));
 }
-
-#ifdef LIBFUZZER
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
-{
-    if (bytes <= PORTION_MAX) {
-        feed(data, bytes);
-        check_alive();
-    }
-    return 0;
-}
-
-#else
 
 static uint64_t state;
 
@@ -239,5 +224,3 @@ int main(int argc, char **argv)
     printf("%llu bytes in %lu portions: the device survived\n", fed, portions);
     return 0;
 }
-
-#endif

@@ -11,10 +11,11 @@ static int32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, int32_t s
     for (nn_dim ky = 0; ky < w->filter_height; ky++) {
         const int row_inside = ky >= rows->first && ky < rows->end;
         const int32_t y = rows->origin + ky * w->dilation_height;
-        const int8_t *x = input + (y * w->in_width + columns->origin) * w->in_channels;
-        for (nn_dim kx = 0; kx < w->filter_width; kx++, x += step) {
+        /* an index, since a pointer must not leave the input even unread */
+        int32_t at = (y * w->in_width + columns->origin) * w->in_channels;
+        for (nn_dim kx = 0; kx < w->filter_width; kx++, at += step) {
             const int inside = row_inside && kx >= columns->first && kx < columns->end;
-            const int16_t value = inside ? *x : padding;
+            const int16_t value = inside ? input[at] : padding;
             sum += (int16_t)(value * (int16_t)*weights++);
         }
     }

@@ -130,6 +130,39 @@ def _pushed_by(insn: str, arch: Arch) -> int:
     return 0
 
 
+@dataclass(slots=True)
+class _AvrFrame:
+    """Frames of AVR library functions that no single instruction tells.
+
+    Above 63 bytes Y is lowered in two steps and then written to SP; without the write it is only moved
+    to reach far variables. Who jumps to the shared pushes asks them for a frame in X.
+    """
+
+    lowered: int = 0
+    x: int = 0
+    low: int | None = None
+
+    def taken_by(self, insn: str) -> int:
+        """Bytes of stack that this instruction makes the frame's."""
+        low, self.low = self.low, None
+        if found := re.match(r"subi r28, 0x(\w+)", insn):
+            self.low = int(found[1], 16)
+        elif (found := re.match(r"sbci r29, 0x(\w+)", insn)) and low is not None:
+            by = int(found[1], 16) << 8 | low
+            self.lowered += by if by < 0x8000 else by - 0x10000
+        elif insn.startswith("in r28, 0x3d"):
+            self.lowered = 0
+        elif insn.startswith("out 0x3d, r28"):
+            taken, self.lowered = max(0, self.lowered), 0
+            return taken
+        elif found := re.match(r"ldi r2([67]), 0x(\w+)", insn):
+            byte = int(found[2], 16)
+            self.x = (self.x & 0xFF) | byte << 8 if found[1] == "7" else (self.x & 0xFF00) | byte
+        elif _PROLOGUE in insn:
+            return self.x
+        return 0
+
+
 def _register_bytes(text: str) -> int:
     """Bytes of `r4`, `r4-r7`, `d8-d9` or `s0` in a register list."""
     first, _, last = text.partition("-")
@@ -151,11 +184,13 @@ def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
     functions: dict[int, _Function] = {}
     current = _Function(name="", address=-1)
     last = before = ""
+    frame = _AvrFrame()
     for label, address, insn in _instructions(text):
         if label:
             current.falls_through = not arch.ends.match(last) or bool(arch.skips.match(before))
             current = functions[address] = _Function(name=label, address=address)
             last = before = ""
+            frame = _AvrFrame()
             continue
         target = _TARGET.search(insn)
         if arch.indirect.match(insn):
@@ -165,6 +200,7 @@ def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
         elif arch.jump.match(insn) and target:
             current.jumps.add(int(target[1], 16))
         current.pushed += _pushed_by(insn.split(";")[0].strip(), arch)
+        current.pushed += frame.taken_by(insn) if arch is AVR else 0
         if not insn.startswith((".", "nop")):  # literals and padding stand behind the end
             before, last = last, insn
     return functions

@@ -182,9 +182,11 @@ def weights_and_bias(
     return weights, bias
 
 
-def weight_scales(graph: Graph, op: Op, outputs: int) -> tuple[float, ...]:
-    """One scale per output channel; symmetric weights only."""
+def weight_scales(graph: Graph, op: Op, outputs: int, *, axis: int = 0) -> tuple[float, ...]:
+    """One scale per output channel, which `axis` of the weights counts; symmetric weights only."""
     q = tensor_in(graph, op, 1).quantization
     if q is None or len(q.scales) not in (1, outputs) or any(q.zero_points):
         raise unsupported(graph, op, "has weights that are not symmetrically quantized per tensor or channel")
+    if len(q.scales) > 1 and q.axis != axis:
+        raise unsupported(graph, op, f"has weights that are quantized along axis {q.axis} instead of {axis}")
     return q.scales if len(q.scales) == outputs else q.scales * outputs

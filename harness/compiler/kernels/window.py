@@ -108,7 +108,11 @@ def _window(graph: Graph, op: Op, filter_size: tuple[int, int]) -> _Window:
         height, width, channels, out_height, out_width, out_channels, filter_height, filter_width,
         params.stride_height, params.stride_width, params.dilation_height, params.dilation_width, top, left,
     )  # fmt: skip
-    check_dims(graph, op, (*astuple(window), filter_height * filter_width * channels))
+    reaches = (
+        rows * params.stride_height + (filter_height - 1) * params.dilation_height + 1,
+        columns * params.stride_width + (filter_width - 1) * params.dilation_width + 1,
+    )
+    check_dims(graph, op, (*astuple(window), *reaches, filter_height * filter_width * channels))
     return window.upright_as_flat()
 
 
@@ -131,7 +135,7 @@ def conv_2d(graph: Graph, op: Op) -> KernelCall:
     weights, bias = weights_and_bias(graph, op, dtype, outputs)
     return _weighted(
         graph, op, function="nn_conv_2d", window=_window(graph, op, (shape[1], shape[2])),
-        weights=weights.reshape(outputs, -1), bias=bias,
+        weights=weights.reshape(outputs, -1), bias=bias, channel_axis=0,
     )  # fmt: skip
 
 
@@ -143,18 +147,30 @@ def depthwise_conv_2d(graph: Graph, op: Op) -> KernelCall:
     inputs = tensor_in(graph, op, 0).shape[-1]
     if len(shape) != 4 or shape[0] != 1 or shape[3] != outputs or outputs % inputs:
         raise unsupported(graph, op, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
+    if (multiplier := options(graph, op, WindowParams).depth_multiplier) != outputs // inputs:
+        raise unsupported(graph, op, f"has depth multiplier {multiplier} for {inputs} -> {outputs} channels")
     weights, bias = weights_and_bias(graph, op, dtype, outputs)
     by_channel = np.moveaxis(weights[0], 2, 0).reshape(outputs, -1)
     return _weighted(
         graph, op, function="nn_depthwise_conv_2d", window=_window(graph, op, (shape[1], shape[2])),
-        weights=by_channel, bias=bias,
+        weights=by_channel, bias=bias, channel_axis=3,
     )  # fmt: skip
 
 
 def _weighted(
-    graph: Graph, op: Op, *, function: str, window: _Window, weights: npt.NDArray[Any], bias: npt.NDArray[Any]
+    graph: Graph,
+    op: Op,
+    *,
+    function: str,
+    window: _Window,
+    weights: npt.NDArray[Any],
+    bias: npt.NDArray[Any],
+    channel_axis: int,
 ) -> KernelCall:
-    """A convolution with `weights` of shape (outputs, taps) in the kernel's own order."""
+    """A convolution with `weights` of shape (outputs, taps) in the kernel's own order.
+
+    `channel_axis` is that of the output channels in the converter's order.
+    """
     params = options(graph, op, WindowParams)
     if element_type(graph, op) is DType.FLOAT32:
         return KernelCall(
@@ -168,7 +184,7 @@ def _weighted(
     q_in = per_tensor(graph, op, tensor_in(graph, op, 0))
     q_out = per_tensor(graph, op, tensor_out(graph, op))
     sums = weights.astype(np.int64).sum(axis=1)
-    scales = weight_scales(graph, op, len(weights))
+    scales = weight_scales(graph, op, len(weights), axis=channel_axis)
     rows = [
         (int(b) - q_in.zero_point * int(s), q_in.scale * scale / q_out.scale)
         for b, s, scale in zip(bias, sums, scales, strict=True)
