@@ -8,9 +8,8 @@ the whole schema; docs/BOARDS.md explains each key.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
@@ -19,6 +18,7 @@ import yaml
 
 from harness.errors import ConfigError
 from harness.resources import resource
+from harness.suggest import nearest
 
 Port = Literal["native", "stm32f4", "uno"]
 
@@ -42,10 +42,8 @@ class Upload:
 class Reset:
     """What opening the serial port does to the board."""
 
-    on_open: bool
-    """Opening resets it."""
     settle_s: float
-    """Seconds after opening before the firmware can answer."""
+    """Seconds after opening before the firmware can answer; opening may have reset the board."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,11 +63,9 @@ class Board:
     """The firmware port, a file of firmware/src/ports."""
     pio_env: str
     """PlatformIO environment that uses the toolchains on PATH."""
-    pio_env_upstream: str | None = None
-    """PlatformIO environment that downloads its toolchain."""
     baud: int | None = None
     upload: Upload | None = None
-    reset: Reset = Reset(on_open=False, settle_s=0.0)
+    reset: Reset = Reset(settle_s=0.0)
     emulators: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     """Target name -> options of that emulator for this board."""
     notes: str = ""
@@ -104,24 +100,6 @@ def load_boards(path: Path | None = None) -> dict[str, Board]:
     return boards
 
 
-def find_board(boards: Mapping[str, Board], name: str) -> Board:
-    """The board called `name`.
-
-    Raises:
-        ConfigError: there is none; the message suggests the nearest name.
-    """
-    try:
-        return boards[name]
-    except KeyError:
-        raise ConfigError(f"There is no board {name!r}.", fix=_suggestion(name, boards)) from None
-
-
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
-
-
 @dataclass(frozen=True, slots=True)
 class _File:
     """The YAML file being read. `where` names a value in messages, like `uno.flash_bytes`."""
@@ -130,7 +108,7 @@ class _File:
 
     def refuse(self, node: yaml.Node, problem: str, fix: str = "") -> NoReturn:
         """Raise the ConfigError that points at `node`."""
-        raise ConfigError(f"{self.path}, line {node.start_mark.line + 1}: {problem}.", fix=fix)
+        raise ConfigError(f"{self.path}:{node.start_mark.line + 1}: {problem}.", fix=fix)
 
     def compose(self) -> yaml.Node:
         """The file's one document as nodes."""
@@ -140,7 +118,7 @@ class _File:
             raise ConfigError(f"{self.path} cannot be read: {error}.") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line = f", line {mark.line + 1}" if mark else ""
+            line = f":{mark.line + 1}" if mark else ""
             raise ConfigError(
                 f"{self.path}{line}: this is not YAML: {error.problem or error.context}."
             ) from error
@@ -171,7 +149,7 @@ class _File:
         found = self.items(node, where)
         for name, child in found.items():
             if name not in keys:
-                self.refuse(child, f"{where}: unknown key {name!r}", _suggestion(name, keys))
+                self.refuse(child, f"{where}: unknown key {name!r}", nearest(name, keys))
         for name, key in keys.items():
             if key.required and name not in found:
                 self.refuse(node, f"{where}: the key {name!r} is missing", "docs/BOARDS.md explains it.")
@@ -223,7 +201,7 @@ def _one_of(names: tuple[str, ...]) -> _Read:
     def read(file: _File, node: yaml.Node, where: str) -> str:
         text = _text(file, node, where)
         if text not in names:
-            file.refuse(node, f"{where}: unknown value {text!r}", _suggestion(text, names))
+            file.refuse(node, f"{where}: unknown value {text!r}", nearest(text, names))
         return text
 
     return read
@@ -242,13 +220,6 @@ def _seconds(file: _File, node: yaml.Node, where: str) -> float:
     if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{0,6})?", text):
         file.refuse(node, f"{where} must be seconds between 0 and 99, not {text[:40]!r}")
     return float(text)
-
-
-def _flag(file: _File, node: yaml.Node, where: str) -> bool:
-    text = _scalar(file, node, where, "bool", "true or false")
-    if text not in ("true", "false"):
-        file.refuse(node, f"{where} must be true or false, not {text!r}")
-    return text == "true"
 
 
 def _or_null(read: _Read) -> _Read:
@@ -307,7 +278,7 @@ def _board(file: _File, node: yaml.Node, name: str) -> Board:
 
 _UPLOAD_KEYS: Final = {"protocol": _Key(_one_of(UPLOAD_PROTOCOLS)), "usb_ids": _Key(_usb_ids)}
 
-_RESET_KEYS: Final = {"on_open": _Key(_flag), "settle_s": _Key(_seconds)}
+_RESET_KEYS: Final = {"settle_s": _Key(_seconds)}
 
 _BOARD_KEYS: Final = {
     "title": _Key(_text),
@@ -318,7 +289,6 @@ _BOARD_KEYS: Final = {
     "ram_bytes": _Key(_or_null(_count)),
     "port": _Key(_one_of(PORTS)),
     "pio_env": _Key(_word),
-    "pio_env_upstream": _Key(_word, required=False),
     "baud": _Key(_count, required=False),
     "upload": _Key(_upload, required=False),
     "reset": _Key(_reset, required=False),

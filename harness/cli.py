@@ -124,7 +124,7 @@ def _run(console: Console, plan: RunPlan) -> None:
 def _show_run(console: Console, folder: Path) -> tuple[Row, ...]:
     """Tables and counts of a run; gives its rows."""
     from harness.report import terminal_tables
-    from harness.store import RunReader
+    from harness.run_reader import RunReader
 
     reader = RunReader.open(folder)
     for table in terminal_tables(reader.rows, reader.provenance):
@@ -235,7 +235,7 @@ def doctor(boards_file: Path | None) -> None:
 def report(run: str, out: Path) -> None:
     """Write the report of RUN again (a folder, a run's name, or `latest`) and show its tables."""
     from harness.report import write_report
-    from harness.store import find_run
+    from harness.run_reader import find_run
 
     folder = find_run(out, run)
     report_file = write_report(folder)

@@ -20,6 +20,7 @@ from harness.build import TOOLCHAINS
 from harness.quantize.digests import training_digest
 from harness.records import Provenance
 from harness.resources import resource
+from harness.spec_file import spec_to_plain
 from harness.sweep import Case, SweepSpec
 from harness.targets import TARGETS
 from harness.workloads import Workload
@@ -71,7 +72,7 @@ def describe_run(
         targets=targets,
         workloads={name: _workload(workload) for name, workload in workloads.items()},
         cases=tuple(case.id for case in cases),
-        options=spec.to_plain(),
+        options=spec_to_plain(spec),
     )
 
 

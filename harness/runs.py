@@ -18,7 +18,9 @@ from harness.provenance import describe_run
 from harness.quantize import VARIANTS, parse_variant
 from harness.records import Provenance, Result
 from harness.resources import cache_dir
-from harness.store import UNFINISHED, RunReader, RunWriter, find_run, new_run_id
+from harness.run_reader import RunReader, find_run
+from harness.spec_file import read_spec, spec_from_plain
+from harness.store import UNFINISHED, RunWriter, new_run_id
 from harness.sweep import Case, Known, SweepSpec, expand
 from harness.workloads import WORKLOADS, CustomWorkload, Workload
 
@@ -61,7 +63,7 @@ class RunPlan:
         Raises:
             ConfigError, ModelError: something is misspelt, unknown or unreadable.
         """
-        base = SweepSpec.from_yaml(spec_file) if spec_file else None
+        base = read_spec(spec_file) if spec_file else None
         spec = SweepSpec.from_options(base, **options)
         return cls._expanded(
             spec,
@@ -80,7 +82,7 @@ class RunPlan:
         """
         folder = find_run(root, run)
         stored = RunReader.open(folder).provenance
-        spec = SweepSpec.from_plain(stored.options)
+        spec = spec_from_plain(stored.options)
         plan = cls._expanded(spec, root=root, boards_file=boards_file, ports=ports, name="", resumed=folder)
         now = plan._describe(stored.run_id, stored.command)
         for name in _MUST_BE_EQUAL:

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to run: the specification of a sweep, and the cases that it expands to.
 
-Everything that a user can write (YAML, options, a stored run) becomes a `SweepSpec` here; behind it
-nobody checks names again. `expand` joins the spec with what this installation knows (`Known`), so that
+Whatever a user gave (options, a spec file, a stored run) becomes a `SweepSpec`, which checks itself: behind
+it nobody checks names again. `expand` joins the spec with what this installation knows (`Known`), so that
 this module depends on no board, workload or recipe.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from harness.errors import ConfigError
+from harness.suggest import nearest
 
 DEFAULT_WORKLOADS: Final = ("digits", "gesture", "sine")
 DEFAULT_VARIANTS: Final = ("float32", "ptq-int8", "qat-int8")
@@ -34,22 +34,6 @@ _CASE_FORM: Final = "A case is workload/variant/engine@board:target."
 _LANE: Final = re.compile(rf"({_NAME}):({_NAME})")
 # A file name may have 255 bytes; log and lock suffixes need some of them.
 _MAX_ID_CHARS: Final = 200
-_MAX_FILE_BYTES: Final = 1_000_000
-
-
-def safe_name(text: str) -> str:
-    """`text` as a legal name (for a user's model): other characters become single hyphens."""
-    parts = re.findall(r"[A-Za-z0-9]+", text)
-    return "-".join(parts)[:64].rstrip("-") or "unnamed"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The sentence that helps somebody who wrote `name`: a close name, or all there are."""
-    choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"Known: {', '.join(choices)}." if choices else "There are none."
 
 
 def canonical_variant(text: str) -> str:
@@ -187,12 +171,12 @@ class SweepSpec:
     jobs: int | None = None
     """Cases at a time; None: as many as the machine has cores."""
     model: Path | None = None
-    """The user's own .keras or .tflite, absolute."""
+    """The user's own .keras or .h5, absolute."""
     data: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variants", tuple(canonical_variant(text) for text in self.variants))
-        for key in _LISTS:
+        for key in LISTS:
             _check_list(key, getattr(self, key))
         for key in ("samples", "jobs"):
             number = getattr(self, key)
@@ -212,7 +196,7 @@ class SweepSpec:
         `given` has the fields' names; None and empty sequences count as not given. `lanes` are texts.
         A board or target replaces the base's lanes; a model alone replaces the default workloads.
         """
-        values = {key: _parsed(key, value) for key, value in given.items() if value not in (None, (), [])}
+        values = {key: parse_field(key, value) for key, value in given.items() if value not in (None, (), [])}
         start = base or cls()
         if "model" in values and "workloads" not in values and start.workloads == DEFAULT_WORKLOADS:
             values["workloads"] = ()
@@ -222,99 +206,30 @@ class SweepSpec:
             values |= {"boards": (), "targets": ()}
         return replace(start, **values)
 
-    @classmethod
-    def from_yaml(cls, path: Path) -> SweepSpec:
-        """Read a spec file. Paths in it are relative to its folder.
 
-        Raises:
-            ConfigError: not readable, not YAML, or not a spec; with file and line.
-        """
-        given: dict[str, Any] = {}
-        for key, line, value in _read_yaml(path):
-            with _located(f"{path}:{line}: "):
-                if key in given:
-                    raise ConfigError(f"{key!r} is there twice.", fix="Keep one of them.")
-                if value in (None, []):
-                    raise ConfigError(f"{key} is empty.", fix="Write a value, or leave the key out.")
-                _check_type(key, value)
-                given[key] = str(path.parent / Path(value).expanduser()) if key in _PATHS else value
-                if key != "data":
-                    cls.from_options(**{key: given[key]})
-        with _located(f"{path}: "):
-            return cls.from_options(**given)
-
-    def to_plain(self) -> dict[str, Any]:
-        """The spec as JSON values, for run.json; `from_plain` gives it back."""
-        plain: dict[str, Any] = {}
-        for key in _KEYS:
-            value = getattr(self, key)
-            if isinstance(value, tuple):
-                value = [item.id if isinstance(item, Lane) else item for item in value]
-            plain[key] = str(value) if isinstance(value, Path) else value
-        return plain
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> SweepSpec:
-        """The spec that `to_plain` made.
-
-        Raises:
-            ConfigError: a key is missing, unknown, or of the wrong type.
-        """
-        with _located("The stored sweep: "):
-            for key in plain:
-                _check_key(key)
-            missing = [key for key in _KEYS if key not in plain]
-            if missing:
-                raise ConfigError(f"{missing[0]!r} is missing.", fix="Start a new run instead of resuming.")
-            for key, value in plain.items():
-                if value is not None or key in _LISTS:
-                    _check_type(key, value)
-            return cls(**{key: _parsed(key, value) for key, value in plain.items() if value is not None})
+KEYS: Final = tuple(field.name for field in fields(SweepSpec))
+LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes", "select")
+PATHS: Final = ("model", "data")
 
 
-_KEYS: Final = tuple(field.name for field in fields(SweepSpec))
-_LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes", "select")
-_PATHS: Final = ("model", "data")
+def check_key(key: str) -> None:
+    """Raise the ConfigError that suggests a key, unless `key` is a field of `SweepSpec`."""
+    if key not in KEYS:
+        raise ConfigError(f"Unknown key {key!r}.", fix=nearest(key, KEYS))
 
 
-@contextlib.contextmanager
-def _located(where: str) -> Iterator[None]:
-    """Put the place in front of a ConfigError that does not know it."""
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(where + error.what, cause=error.cause, fix=error.fix) from error
+def parse_field(key: str, value: Any) -> Any:
+    """A field of `SweepSpec` from a value of the right type: lanes and paths may be texts.
 
-
-def _check_key(key: str) -> None:
-    if key not in _KEYS:
-        raise ConfigError(f"Unknown key {key!r}.", fix=nearest(key, _KEYS))
-
-
-def _check_type(key: str, value: object) -> None:
-    """`value` is what YAML or JSON made of it; its repr may be huge, so that only types are shown."""
-    found = type(value).__name__
-    if key in _LISTS:
-        if not isinstance(value, list):
-            raise ConfigError(f"{key} must be a list, not {found}.", fix=f"Write {key}: [...].")
-        for item in value:
-            if not isinstance(item, str):
-                found = type(item).__name__
-                raise ConfigError(f"{key} must hold names, not {found}.", fix="Put the name in quotes.")
-    elif key in _PATHS and not isinstance(value, str):
-        raise ConfigError(f"{key} must be a path, not {found}.", fix="Put the path in quotes.")
-    elif key in ("samples", "jobs") and type(value) is not int:
-        raise ConfigError(f"{key} must be a whole number, not {found}.", fix=f"Write {key}: 20.")
-
-
-def _parsed(key: str, value: Any) -> Any:
-    """A field of `SweepSpec` from a value of the right type."""
-    _check_key(key)
+    Raises:
+        ConfigError: no such field, or not a lane.
+    """
+    check_key(key)
     if key == "lanes":
         return tuple(lane if isinstance(lane, Lane) else Lane.parse(lane) for lane in value)
-    if key in _PATHS:
+    if key in PATHS:
         return Path(value).expanduser().absolute()
-    return tuple(value) if key in _LISTS else value
+    return tuple(value) if key in LISTS else value
 
 
 def _check_list(key: str, values: tuple[Any, ...]) -> None:
@@ -330,39 +245,6 @@ def _check_list(key: str, values: tuple[Any, ...]) -> None:
             raise ConfigError(
                 f"{key}: {value!r} is not a name.", fix="Use letters, digits, single . _ and -."
             )
-
-
-def _read_yaml(path: Path) -> list[tuple[str, int, Any]]:
-    """Key, line (from 1) and value of each entry of a spec file, as YAML reads them."""
-    import yaml
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-        if len(data) > _MAX_FILE_BYTES:
-            raise ConfigError(f"{path} is larger than {_MAX_FILE_BYTES} bytes.", fix="Name a sweep spec.")
-        loader = yaml.SafeLoader(data.decode("utf-8-sig"))
-        root = loader.get_single_node()
-        if root is None:
-            raise ConfigError(f"{path} is empty.", fix="Write at least `workloads: [digits]`.")
-        if not isinstance(root, yaml.MappingNode):
-            raise ConfigError(f"{path}:1: not a mapping.", fix="Write keys: `workloads: [digits]`.")
-        entries: list[tuple[str, int, Any]] = []
-        for key_node, value_node in root.value:
-            line = key_node.start_mark.line + 1
-            with _located(f"{path}:{line}: "):
-                _check_key(key_node.value if isinstance(key_node, yaml.ScalarNode) else "")
-            entries.append((key_node.value, line, loader.construct_object(value_node, deep=True)))
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}.", fix="Name a spec file.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text.", fix="Name a sweep spec in YAML.") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}.", fix="Correct that line.") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}.", fix="Correct it.") from error
-    return entries
 
 
 def expand(spec: SweepSpec, known: Known) -> tuple[Case, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from harness.records import Clock, Status
 from harness.rows import Row
-from harness.store import RunReader
+from harness.run_reader import RunReader
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 REFERENCE: Final = ROOT / "results" / "reference"

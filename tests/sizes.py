@@ -19,7 +19,7 @@ from harness.errors import DoesNotFitError
 from harness.graph import read_tflite
 from harness.resources import cache_dir
 from harness.rows import Row
-from harness.store import RunReader
+from harness.run_reader import RunReader
 from harness.sweep import Case
 
 REFERENCE: Final = Path(__file__).resolve().parents[1] / "results" / "reference"

@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from harness.rows import COLUMNS, Row
-from harness.store import RunReader
+from harness.run_reader import RunReader
 
 KILLS: Final = 10
 SWEEP: Final = ("sweep", "-w", "sine", "-w", "digits", "-v", "float32", "-v", "ptq-int8", "--samples", "60")

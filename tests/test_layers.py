@@ -16,7 +16,7 @@ HARNESS: Final = Path(__file__).resolve().parents[1] / "harness"
 FIRMWARE: Final = HARNESS.parent / "firmware"
 
 #: Open to all: they know nothing of the domain.
-OPEN: Final = {"errors", "resources", "children", "locks"}
+OPEN: Final = {"errors", "resources", "children", "locks", "suggest"}
 
 #: module or subpackage -> what else of the package it may import.
 ALLOWED: Final[dict[str, set[str]]] = {
@@ -25,8 +25,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "children": {"supervisor"},
     "supervisor": set(),
     "locks": set(),
+    "suggest": set(),
     "boards": set(),
     "sweep": set(),
+    "spec_file": {"sweep"},
     "records": set(),
     "graph": set(),
     "link": set(),
@@ -40,16 +42,22 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "targets": {"build", "boards", "link", "pio"},
     "measure": {"link", "records"},
     "rows": {"records"},
-    "store": {"records", "rows"},
-    "report": {"records", "rows", "store"},
-    "provenance": {"boards", "build", "quantize", "records", "reference", "sweep", "targets", "workloads"},
+    "run_reader": {"records", "rows"},
+    "store": {"records", "rows", "run_reader"},
+    "report": {"records", "rows", "run_reader"},
+    "provenance": {
+        "boards", "build", "quantize", "records", "reference", "spec_file", "sweep", "targets", "workloads",
+    },
     "pipeline": {
         "boards", "build", "compiler", "graph", "measure", "quantize", "records", "reference", "sweep",
         "targets", "workloads",
     },
-    "runs": {"boards", "pipeline", "provenance", "quantize", "records", "store", "sweep", "workloads"},
+    "runs": {
+        "boards", "pipeline", "provenance", "quantize", "records", "run_reader", "spec_file", "store",
+        "sweep", "workloads",
+    },
     "live": set(),
-    "cli": {"boards", "live", "report", "rows", "runs", "store", "sweep", "targets"},
+    "cli": {"boards", "live", "report", "rows", "run_reader", "runs", "sweep", "targets"},
 }  # fmt: skip
 
 #: Light enough to be imported at the top of a module.
@@ -62,7 +70,7 @@ HEAVY: Final[dict[str, set[str]]] = {
     "keras": {"workloads", "quantize"},
     "tensorflow_model_optimization": {"workloads", "quantize"},
     "tflite_micro": {"reference"},
-    "pandas": {"store", "report"},
+    "pandas": {"run_reader", "report"},
     "matplotlib": {"report"},
     "sklearn": {"workloads"},
     "serial": {"link", "targets"},

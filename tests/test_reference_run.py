@@ -16,7 +16,8 @@ from harness.pipeline import Bench, Trained, run_case
 from harness.records import Clock, Result, Status
 from harness.resources import cache_dir
 from harness.rows import Row
-from harness.store import RunReader
+from harness.run_reader import RunReader
+from harness.spec_file import spec_from_plain
 from harness.sweep import Case, SweepSpec
 from harness.workloads import WORKLOADS
 from tests import readme
@@ -41,7 +42,7 @@ def _model(workload: str, variant: str) -> bytes:
 
 
 def test_it_is_the_default_sweep_and_only_one_case_does_not_fit() -> None:
-    assert SweepSpec.from_plain(_run().provenance.options) == SweepSpec()
+    assert spec_from_plain(_run().provenance.options) == SweepSpec()
     assert len(_run().rows) == 27
     others = [row for row in _run().rows if row.status is not Status.OK]
     assert [(row.case, row.status) for row in others] == [

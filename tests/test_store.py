@@ -24,7 +24,8 @@ import pytest
 from harness.errors import ConfigError, RunBusyError
 from harness.records import Result, Status
 from harness.rows import COLUMNS, format_row, format_samples, parse_row
-from harness.store import RunReader, RunWriter, find_run, new_run_id
+from harness.run_reader import RunReader, find_run
+from harness.store import RunWriter, new_run_id
 from tests.report import fixtures
 
 CASES = fixtures.default_cases()
@@ -76,7 +77,7 @@ def test_a_whole_run_reads_back(tmp_path: Path) -> None:
     assert tuple(frame.columns) == COLUMNS
     assert len(frame) == 27
     assert int(frame["mismatches"].sum()) == 0
-    assert int(frame["arena_bytes"].isna().sum()) == 1
+    assert int(frame["stack_bytes"].isna().sum()) == 10
 
 
 def test_rows_come_in_planned_order_and_pending_is_the_rest(tmp_path: Path) -> None:
@@ -111,13 +112,6 @@ def test_failed_and_unavailable_are_run_again(tmp_path: Path) -> None:
     with RunWriter.reopen(path) as writer:
         assert writer.finished == {CASES[i].id for i in (2, 3, 4, 5, 6)}
         assert writer.repairs == ()
-
-
-def test_a_log_file_per_case(tmp_path: Path) -> None:
-    with RunWriter.create(tmp_path, PROVENANCE) as writer:
-        log = writer.case_log(CASES[1])
-        log.write_text("x")
-        assert log == writer.path / "log" / f"{CASES[1].slug}.log"
 
 
 def test_no_run_is_ever_overwritten(tmp_path: Path) -> None:
@@ -159,7 +153,7 @@ def test_what_a_killed_creator_left_is_removed_later(tmp_path: Path) -> None:
 def test_an_unwritable_root(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(ConfigError, match="Cannot write to"):
+    with pytest.raises(ConfigError, match="Cannot write "):
         RunWriter.create(file / "results", PROVENANCE)
     with pytest.raises(ValueError, match="file name"):
         RunWriter.create(tmp_path, replace(PROVENANCE, run_id="../up"))
@@ -332,20 +326,104 @@ def test_zeros_that_a_power_cut_leaves_are_a_torn_line(tmp_path: Path) -> None:
     assert_sound(RunReader.open(path))
 
 
-def test_a_full_disk_leaves_the_files_as_they_were(tmp_path: Path) -> None:
+@contextmanager
+def files_end_at(size_bytes: int) -> Iterator[None]:
+    """No file can grow beyond this, as on a full disk."""
+    old = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (size_bytes, old[1]))
+    try:
+        yield
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, old)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {item.name: item.read_bytes() for item in path.iterdir() if item.is_file()}
+
+
+@pytest.mark.parametrize("full", ["samples.csv", "results.csv"])
+def test_a_full_disk_leaves_the_files_as_they_were(tmp_path: Path, full: str) -> None:
     path = run_of(tmp_path, SMALL[:2])
-    before = {name: (path / name).read_bytes() for name in ("results.csv", "samples.csv")}
+    # results.csv gets full only if it is the longer of the two
+    refused = replace(SMALL[2], toolchain="x" * 3000) if full == "results.csv" else SMALL[2]
     with RunWriter.reopen(path) as writer:
-        old = limits.getrlimit(limits.RLIMIT_FSIZE)
-        try:
-            limits.setrlimit(limits.RLIMIT_FSIZE, (len(before["samples.csv"]) + 50, old[1]))
-            with pytest.raises(ConfigError, match=r"Cannot write .*samples\.csv"):
-                writer.add(SMALL[2])
-        finally:
-            limits.setrlimit(limits.RLIMIT_FSIZE, old)
-        assert {name: (path / name).read_bytes() for name in before} == before
+        before = contents(path)
+        with (
+            files_end_at(len(before[full]) + 50),
+            pytest.raises(ConfigError, match=rf"Cannot write .*{full}: File too large\."),
+        ):
+            writer.add(refused)
+        assert contents(path) == before
         writer.add(SMALL[2])
     assert_sound(RunReader.open(path))
+
+
+def test_what_cannot_be_taken_back_closes_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run_of(tmp_path, SMALL[:2])
+
+    def no(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with RunWriter.reopen(path) as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "truncate", no)
+            patch.setattr(os, "fsync", no)
+            with pytest.raises(ConfigError, match=r"samples\.csv: Read-only file system"):
+                writer.add(SMALL[2])
+        with pytest.raises(ValueError, match="closed"):
+            writer.add(SMALL[2])
+        with RunWriter.reopen(path) as again:
+            assert again.repairs
+            again.add(SMALL[2])
+    assert_sound(RunReader.open(path))
+
+
+@pytest.mark.parametrize("size_bytes", [0, 3, 100, 2000])
+def test_a_disk_that_is_full_at_the_start_is_one_error_and_leaves_nothing(
+    tmp_path: Path, size_bytes: int
+) -> None:
+    with files_end_at(size_bytes), pytest.raises(ConfigError) as error:
+        RunWriter.create(tmp_path, PROVENANCE)
+    assert str(error.value).startswith(f"Cannot write {tmp_path}: File too large.")
+    assert error.value.fix
+    assert list(tmp_path.iterdir()) == []
+    RunWriter.create(tmp_path, PROVENANCE).close()
+
+
+def test_a_disk_that_is_full_at_a_resume_is_one_error_and_locks_nobody_out(tmp_path: Path) -> None:
+    path = run_of(tmp_path, SMALL)
+    before = contents(path)
+    with files_end_at(0), pytest.raises(ConfigError) as error:
+        RunWriter.reopen(path)
+    assert str(error.value).startswith(f"Cannot write {path}: File too large.")
+    assert contents(path) == before
+    RunWriter.reopen(path).close()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open", "fsync", "rename", "write", "truncate"])
+def test_every_refusal_of_the_system_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = run_of(tmp_path, SMALL)
+    with (path / "results.csv").open("ab") as file:
+        file.write(b"torn")
+
+    def no(*_: object, **__: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, no)
+        if call != "truncate":
+            with pytest.raises(ConfigError, match=f"^Cannot write {tmp_path}: Input/output error"):
+                RunWriter.create(tmp_path, PROVENANCE)
+        if call in ("open", "write", "truncate"):
+            with pytest.raises(ConfigError, match=f"^Cannot write {path}: Input/output error"):
+                RunWriter.reopen(path)
+    # without os.open nothing can be removed either; what is left is hidden, and a later run removes it
+    left = [item.name for item in tmp_path.iterdir() if call != "open" or not item.name.startswith(".new-")]
+    assert left == [path.name]
+    with RunWriter.reopen(path) as writer:
+        assert len(writer.repairs) == 1
 
 
 # --- what is no run, or no longer one -------------------------------------------------------------

@@ -11,7 +11,7 @@ from harness.report.plots import figures
 from harness.report.style import save
 from harness.report.tables import terminal_tables
 from harness.report.view import View
-from harness.store import RunReader
+from harness.run_reader import RunReader
 
 __all__ = ["terminal_tables", "write_report"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.records import Clock, Status
-from harness.report.stats import base_of, metric_interval, overflow, ratio
+from harness.report.stats import base_of, metric_interval, ratio
 from harness.report.style import GREY, bar_label, colours, finish, marker, name_bars, new_figure, patch, short
 from harness.report.view import (
     CLOCK_TITLES,
@@ -41,6 +41,8 @@ _PARTS: Final = (
     (0.5, "other code or data"),
     (0.22, "stack, as measured"),
 )
+#: How a bar beyond its limit is drawn.
+_BEYOND: Final[dict[str, Any]] = {"hatch": "////", "edgecolor": "white", "linewidth": 0}
 _COLUMN_OF: Final = {
     "latency": "latency_ticks_median",
     "flash": "flash_bytes",
@@ -61,7 +63,8 @@ def figures(view: View) -> Iterator[tuple[str, str, Figure]]:
         if any(base_of(view, entry) for entry in measured):
             yield f"variants-{clock}", f"{title}: variants compared with float32", variants(view, clock)
     for board in dict.fromkeys(entry.board for entry in view.entries):
-        if view.limit(board, "flash_bytes") and _footprints(view, board):
+        footprints = _footprints(view, board)
+        if view.limit(board, "flash_bytes") and any(_sizes(entry) for entry in footprints):
             yield (
                 f"memory-{board}",
                 f"{view.board_title(board)}: memory against its limits",
@@ -174,13 +177,16 @@ def _interval(axis: Axes, at: float, bounds: tuple[float, float], aside_points: 
 
 
 def memory(view: View, board: str) -> Figure:
-    """Flash and RAM of every firmware for a board as bars, beside the board's limits."""
+    """Flash and RAM of every firmware for a board as bars, beside the board's limits.
+
+    A bar beyond its limit is hatched; what could not even be linked has its reason below.
+    """
     entries = _footprints(view, board)
     figure = new_figure(1.2 + 0.27 * len(entries))
     axes = figure.subplots(1, 2, sharey=True)
     for axis, region in zip(axes, ("flash", "ram"), strict=True):
-        longest = _memory_bars(axis, region, entries, colours(view))
         limit = view.limit(board, f"{region}_bytes")
+        longest = _memory_bars(axis, view, region, entries)
         title = "Flash" if region == "flash" else "RAM with stack"
         if limit is not None and limit <= longest * _FAR_LIMIT:
             axis.axvline(limit, color="black", linewidth=1.2, linestyle="--", label="limit")
@@ -189,7 +195,7 @@ def memory(view: View, board: str) -> Figure:
         elif limit is not None:
             title += f": at most {longest / limit * 100:.1f} % of {integer(limit)} B"
         axis.set_title(title, fontsize=10)
-        axis.set_xlim(0, longest * 1.2 or 1)
+        axis.set_xlim(0, longest * 1.3 or 1)
         axis.locator_params(axis="x", nbins=5)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.set_xlabel("bytes", fontsize=9)
@@ -197,19 +203,24 @@ def memory(view: View, board: str) -> Figure:
         _bar_grid(axis)
     name_bars(axes, view, entries)
     handles = [patch(GREY, text, alpha=alpha) for alpha, text in _PARTS]
-    handles.append(patch("white", "bytes needed, does not fit", hatch="////"))
+    handles.append(patch(GREY, "beyond the limit", **_BEYOND))
     handles += _variant_handles(view, entries)
     title = f"{view.board_title(board)}: memory against its limits"
-    finish(figure, title=title, handles=handles, footer=())
+    unlinked = [entry for entry in entries if _sizes(entry) is None]
+    footer = [f"{entry.workload} {entry.variant}: {entry.row.reason}" for entry in unlinked if entry.row]
+    finish(figure, title=title, handles=handles, footer=footer)
     return figure
 
 
 def _footprints(view: View, board: str) -> list[Entry]:
-    """One entry per firmware of a board, of whichever target knows its size."""
+    """One entry per firmware of a board, of whichever target knows most of its sizes.
+
+    Those that do not fit are there in any case.
+    """
     found: dict[tuple[str, str], Entry] = {}
     for entry in view.entries:
         row = entry.row
-        if entry.board == board and row is not None and (row.flash_bytes is not None or overflow(row)):
+        if entry.board == board and row is not None and (_sizes(entry) or _does_not_fit(row)):
             known = found.get((entry.workload, entry.variant))
             if known is None or (known.ok is None and entry.ok):
                 found[entry.workload, entry.variant] = entry
@@ -217,32 +228,57 @@ def _footprints(view: View, board: str) -> list[Entry]:
     return sorted(found.values(), key=lambda e: (order[0].index(e.workload), order[1].index(e.variant)))
 
 
-def _memory_bars(axis: Axes, region: str, entries: Sequence[Entry], palette: Mapping[str, str]) -> float:
+def _sizes(entry: Entry) -> Row | None:
+    """The row, if it has the sizes of a firmware."""
+    return entry.row if entry.row is not None and entry.row.flash_bytes is not None else None
+
+
+def _does_not_fit(row: Row) -> bool:
+    return row.status is Status.DOES_NOT_FIT
+
+
+def _is_beyond(view: View, row: Row, region: str) -> bool:
+    """Whether a firmware needs more of flash or RAM than its board has."""
+    over = {
+        name: limit is not None and sum(size for size, _ in _parts(row, name)) > limit
+        for name in ("flash", "ram")
+        for limit in [view.limit(row.board, f"{name}_bytes")]
+    }
+    # What never ran has no measured stack: if all else fits, it is that which does not.
+    return over[region] or (region == "ram" and _does_not_fit(row) and not over["flash"])
+
+
+def _memory_bars(axis: Axes, view: View, region: str, entries: Sequence[Entry]) -> float:
     """Draw the bars; the bytes of the longest."""
-    longest = 0.0
+    longest, palette = 0.0, colours(view)
     for place, entry in enumerate(entries):
-        colour, row = palette[entry.variant], entry.row
-        too_much = overflow(row) if row is not None else None
-        if row is None or (too_much is not None and too_much.region != region):
-            bar_label(axis, 0, place, "not known", grey=True)
+        row = _sizes(entry)
+        if row is None:
+            bar_label(axis, 0, place, "does not fit, see below", grey=True)
             continue
+        style = _BEYOND if _is_beyond(view, row, region) else {}
         end = 0.0
-        for size, alpha in _parts(row, region, too_much.needed_bytes if too_much else None):
-            style: dict[str, Any] = {"color": colour, "alpha": alpha}
-            if too_much is not None:
-                style = {"facecolor": "white", "edgecolor": colour, "hatch": "////"}
-            axis.barh(place, size, left=end, height=0.72, label=entry.case, **style)
+        for size, alpha in _parts(row, region):
+            axis.barh(
+                place,
+                size,
+                left=end,
+                height=0.72,
+                label=entry.case,
+                facecolor=palette[entry.variant],
+                alpha=alpha,
+                **style,
+            )
             end += size
-        bar_label(axis, end, place, integer(end))
+        no_stack = region == "ram" and _does_not_fit(row)
+        bar_label(axis, end, place, f"{integer(end)} + stack" if no_stack else integer(end))
         longest = max(longest, end)
     return longest
 
 
-def _parts(row: Row, region: str, needed_bytes: int | None) -> list[tuple[float, float]]:
+def _parts(row: Row, region: str) -> list[tuple[float, float]]:
     """(bytes, opacity) of a bar's parts, from the left."""
-    if needed_bytes is not None:
-        sizes = [needed_bytes]
-    elif region == "flash":
+    if region == "flash":
         model, whole = row.flash_model_bytes or 0, row.flash_bytes or 0
         sizes = [model, whole - model]
     else:

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
 from typing import Final
 
-from harness.records import Status
 from harness.report.view import FLOAT, Entry, View, metric_text
 from harness.rows import Row, Samples
 
@@ -19,25 +16,6 @@ MAX_OUTLIER: Final = 2.0
 #: A median of fewer inferences is called thin.
 MIN_SAMPLES: Final = 30
 _Z_95: Final = 1.959964
-_OVERFLOW: Final = re.compile(r"(\w+): needs (\d+) bytes, the board has (\d+)")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Overflow:
-    """What a does-not-fit row needed."""
-
-    region: str
-    """`flash` or `ram`."""
-    needed_bytes: int
-    available_bytes: int
-
-
-def overflow(row: Row) -> Overflow | None:
-    """Region and sizes of a does-not-fit row, from the sentence of `DoesNotFitError`."""
-    match = _OVERFLOW.match(row.reason or "") if row.status is Status.DOES_NOT_FIT else None
-    if match is None:
-        return None
-    return Overflow(region=match[1], needed_bytes=int(match[2]), available_bytes=int(match[3]))
 
 
 def interval(share: float, samples: int) -> tuple[float, float]:

@@ -55,8 +55,7 @@ def patch(colour: str, label: str, **style: Any) -> Any:
     """A legend entry for an area."""
     from matplotlib.patches import Patch
 
-    edge = GREY if colour == "white" else "none"
-    return Patch(facecolor=colour, edgecolor=edge, label=label, **style)
+    return Patch(**{"facecolor": colour, "edgecolor": "none", "label": label} | style)
 
 
 def marker(shape: str, label: str) -> Any:

@@ -24,6 +24,7 @@ from harness.records import (
     Status,
     Verification,
 )
+from harness.spec_file import spec_to_plain
 from harness.store import RunWriter
 from harness.sweep import Case, Known, SweepSpec, expand
 
@@ -125,7 +126,7 @@ def provenance(cases: Iterable[Case], run_id: str = "2026-11-21T0145-default") -
             },
         },
         cases=tuple(case.id for case in cases),
-        options=SweepSpec().to_plain(),
+        options=spec_to_plain(SweepSpec()),
     )
 
 
@@ -207,7 +208,9 @@ def result_of(case: Case) -> Result:
         error = DoesNotFitError(
             region="flash", needed_bytes=40_056, available_bytes=32_256, detail="30256 of them the model"
         )
-        return failed(case, str(error), status=Status.DOES_NOT_FIT, reason_code="does-not-fit")
+        row = failed(case, str(error), status=Status.DOES_NOT_FIT, reason_code="does-not-fit")
+        known = measured(case)
+        return replace(row, facts=known.facts, footprint=known.footprint, toolchain=known.toolchain)
     return measured(case)
 
 

@@ -13,7 +13,7 @@ from harness.report import write_report
 from harness.report.markdown import report_text
 from harness.report.view import View
 from harness.rows import format_row, parse_row
-from harness.store import RunReader
+from harness.run_reader import RunReader
 from tests.report import fixtures
 
 CASES = fixtures.default_cases()

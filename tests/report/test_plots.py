@@ -138,16 +138,60 @@ def test_memory_bars_are_the_rows_numbers(board: str) -> None:
     assert len(flash) == 9
 
 
-def test_does_not_fit_is_hatched_beyond_the_limit() -> None:
-    flash, ram = plots.memory(VIEW, "uno").axes
-    (bar,) = next(parts for case, parts in bars(flash) if case == TOO_LARGE)
-    assert bar.get_hatch()
-    assert bar.get_width() == 40_056
-    assert TOO_LARGE not in widths(ram)
+def hatched(axis: Axes) -> set[str]:
+    """Cases whose whole bar is hatched; no bar is so in part."""
+    found: dict[str, set[bool]] = {}
+    for case, parts in bars(axis):
+        found.setdefault(case, set()).update(bool(part.get_hatch()) for part in parts)
+    assert all(len(kinds) == 1 for kinds in found.values())
+    return {case for case, kinds in found.items() if kinds == {True}}
+
+
+def test_what_is_beyond_a_limit_is_hatched_in_both_panels() -> None:
+    figure = plots.memory(VIEW, "uno")
+    flash, ram = figure.axes
+    row = ROWS[TOO_LARGE]
+    assert (row.flash_bytes, row.ram_static_bytes) == (40_056, 3612)
+    assert hatched(flash) == hatched(ram) == {TOO_LARGE}
+    assert widths(flash)[TOO_LARGE] == [30_256, 9_800]
+    assert widths(ram)[TOO_LARGE] == [3200, 412, 0]
+    assert "3,612 + stack" in texts(figure)
     limits = [axis.get_lines()[0] for axis in (flash, ram)]
     assert [float(np.asarray(line.get_xdata())[0]) for line in limits] == [32_256, 2048]
     assert all(line.get_label() == "limit" for line in limits)
-    assert all(not part.get_hatch() for case, parts in bars(flash) if case != TOO_LARGE for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("change", "in_flash", "in_ram"),
+    [
+        ({"ram_static_bytes": 1636, "arena_bytes": 1400}, True, False),
+        ({"flash_bytes": 32_256}, False, True),
+        ({"flash_bytes": 32_257, "ram_static_bytes": 2048}, True, False),
+        # only the stack, which no column holds, is too much
+        ({"flash_bytes": 32_000, "ram_static_bytes": 2000}, False, True),
+    ],
+)
+def test_only_the_region_that_is_too_small_is_hatched(
+    change: dict[str, Any], in_flash: bool, in_ram: bool
+) -> None:
+    row = replace(ROWS[TOO_LARGE], **change)
+    flash, ram = plots.memory(View.of((ROWS | {TOO_LARGE: row}).values(), PROVENANCE), "uno").axes
+    assert [TOO_LARGE in hatched(axis) for axis in (flash, ram)] == [in_flash, in_ram]
+
+
+def test_what_could_not_be_linked_has_its_reason(tmp_path: Path) -> None:
+    reason = "flash: needs 70000 bytes, the board has 32256 (37744 too many) (the model alone)."
+    sizes = ("flash_bytes", "flash_model_bytes", "ram_static_bytes", "arena_bytes")
+    unknown: dict[str, Any] = dict.fromkeys(sizes)
+    row = replace(ROWS[TOO_LARGE], reason=reason, **unknown)
+    view = View.of((ROWS | {TOO_LARGE: row}).values(), PROVENANCE)
+    figure = plots.memory(view, "uno")
+    assert all(TOO_LARGE not in widths(axis) for axis in figure.axes)
+    assert f"gesture float32: {reason}" in texts(figure)
+    assert texts(figure).count("does not fit, see below") == 2
+    save(figure, tmp_path / "memory.png")
+    assert_no_overlaps(figure)
+    assert not list(plots.figures(View.of([row], PROVENANCE)))
 
 
 def test_a_limit_far_away_is_named_not_drawn() -> None:
@@ -155,13 +199,6 @@ def test_a_limit_far_away_is_named_not_drawn() -> None:
     assert "at most 3.8 % of 1,048,576 B" in flash.get_title()
     assert "131,072 B" in ram.get_title()
     assert flash.get_xlim()[1] < 100_000
-
-
-def test_ram_that_does_not_fit_is_hatched_in_its_panel() -> None:
-    row = replace(ROWS[TOO_LARGE], reason="ram: needs 3776 bytes, the board has 2048 (1728 too many).")
-    flash, ram = plots.memory(View.of((ROWS | {TOO_LARGE: row}).values(), PROVENANCE), "uno").axes
-    assert widths(ram)[TOO_LARGE] == [3776]
-    assert TOO_LARGE not in widths(flash)
 
 
 @pytest.mark.parametrize("clock", list(Clock))

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import DoesNotFitError
-from harness.records import Status
-from harness.report.stats import base_of, doubts, interval, metric_interval, overflow, ratio, spread
+from harness.report.stats import base_of, doubts, interval, metric_interval, ratio, spread
 from harness.report.view import View
 from harness.rows import Row, Samples, format_row, parse_row
 from tests.report import fixtures
@@ -26,18 +24,6 @@ def row_of(index: int = 1) -> Row:
 
 def samples(*ticks: int) -> Samples:
     return Samples(warmup_ticks=(), ticks=ticks, outputs=np.zeros((len(ticks), 1)))
-
-
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.text(alphabet="abc ,()1"))
-def test_the_sentence_of_does_not_fit_reads_back(needed: int, available: int, detail: str) -> None:
-    for region in ("flash", "ram"):
-        error = DoesNotFitError(region=region, needed_bytes=needed, available_bytes=available, detail=detail)
-        row = replace(row_of(), status=Status.DOES_NOT_FIT, reason=str(error))
-        found = overflow(row)
-        assert found is not None
-        assert (found.region, found.needed_bytes, found.available_bytes) == (region, needed, available)
-        assert overflow(replace(row, status=Status.FAILED)) is None
-    assert overflow(replace(row_of(), status=Status.DOES_NOT_FIT, reason="It is too large.")) is None
 
 
 def test_the_interval_is_wilsons() -> None:

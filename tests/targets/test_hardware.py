@@ -28,7 +28,7 @@ from harness.link.transport import SerialTransport
 from harness.targets import hardware
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
-UNO = replace(BOARDS["uno"], reset=Reset(on_open=True, settle_s=0.1))
+UNO = replace(BOARDS["uno"], reset=Reset(settle_s=0.1))
 
 FAKE_AVRDUDE = """\
 #!/bin/sh
