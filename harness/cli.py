@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `quantrig` command: the only place that prints, and the only exit code.
 
-Exit codes: 0 every case ended without failure, 1 a case failed, 2 wrong usage or configuration,
-3 a model cannot be used, 4 a lane that was asked for (or every lane) is not available on this machine,
-130 interrupted.
+Exit codes: 0 every case has its row and none failed, 1 a case failed, 2 wrong usage or configuration,
+3 the model cannot be used (or no case is supported), 4 a lane that was asked for, or every lane, is not
+available on this machine, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -114,6 +115,12 @@ def _run(console: Console, plan: RunPlan) -> None:
         except QuantrigError as error:
             _say(f"quantrig: {error}")
             _abandon(error.exit_code)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            why = (
+                "interrupted" if isinstance(error, KeyboardInterrupt) else "nobody reads its output any more"
+            )
+            _say(f"quantrig: {why}; `quantrig sweep --resume {shlex.quote(str(writer.path))}` continues.")
+            _abandon(130)
         folder = writer.path
     report_file = write_report(folder)
     rows = _show_run(console, folder)
@@ -135,17 +142,23 @@ def _show_run(console: Console, folder: Path) -> tuple[Row, ...]:
 
 
 def _end_by(rows: tuple[Row, ...], *, strict: bool) -> None:
-    """Exit 1 if a case failed; 4 if a lane that was asked for, or every lane, is not available."""
-    failed = [row for row in rows if row.status.value == "failed"]
-    away = [row for row in rows if row.status.value == "unavailable"]
-    for row in failed:
-        _say(f"failed: {row.case}: {row.reason}")
-    if failed:
+    """Exit 1 if a case failed; 4 if a lane that was asked for is not available; else by the worst reason
+    why not one case has a result."""
+    reasons = {
+        status: dict.fromkeys(row.reason for row in rows if row.status.value == status)
+        for status in ("failed", "unavailable", "unsupported")
+    }
+    for row in rows:
+        if row.status.value == "failed":
+            _say(f"failed: {row.case}: {row.reason}")
+    if reasons["failed"]:
         sys.exit(1)
-    if away and (strict or len(away) == len(rows)):
-        for reason in dict.fromkeys(row.reason for row in away):
-            _say(f"unavailable: {reason}")
-        sys.exit(4)
+    empty = not any(row.status.value in ("ok", "does-not-fit") for row in rows)
+    for status, code in (("unavailable", 4), ("unsupported", 3)):
+        if reasons[status] and (empty or (strict and status == "unavailable")):
+            for reason in reasons[status]:
+                _say(f"{status}: {reason}")
+            sys.exit(code)
 
 
 def _abandon(code: int) -> NoReturn:
@@ -279,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _say("quantrig: interrupted; `quantrig sweep --resume latest` continues.")
+        _say("quantrig: interrupted.")
         _abandon(130)
     sys.exit(0)
 

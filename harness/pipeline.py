@@ -15,7 +15,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -84,10 +83,11 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
-    """A workload whose model is trained, and its data."""
+    """A workload whose model is trained, its data, and why some of its variants cannot be made."""
 
     workload: Workload
     data: DataSet
+    refused: Mapping[str, QuantrigError] = field(default_factory=dict)
 
 
 def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
@@ -134,7 +134,7 @@ def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Ben
             for case in cases
         ]
 
-    return _Task(work=lambda: quantize(trained.workload, identifier, bench), then=runs, cases=cases)
+    return _Task(work=lambda: quantize(trained, identifier, bench), then=runs, cases=cases)
 
 
 def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
@@ -160,32 +160,26 @@ def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
 
 
 def train(name: str, identifiers: Sequence[str], bench: Bench) -> Trained:
-    """Train the workload and make its variants, or find them made."""
+    """Train the workload and make its variants, all at once as TensorFlow is slow to start, or find them."""
     bench.progress.step(name, "training")
     workload, log = bench.workloads[name], bench.log_folder / f"{name}.log"
     try:
-        # All at once, so that TensorFlow starts once. If it is a variant that fails, its own cases hear
-        # of it in `quantize`, and the other cases go on; if it is the training, `data_set` says so.
-        with suppress(QuantrigError):
-            prepare(workload, identifiers, log=log)
-        return Trained(workload=workload, data=data_set(workload, log=log))
+        refused = prepare(workload, identifiers, log=log)
+        return Trained(workload=workload, data=data_set(workload, log=log), refused=refused)
     finally:
         bench.progress.finished(name)
 
 
-def quantize(workload: Workload, identifier: str, bench: Bench) -> bytes:
-    """The variant's .tflite: made now, found in the cache, or kept by the run that is resumed."""
-    name = f"{workload.NAME}/{identifier}"
-    bench.progress.step(name, "quantizing")
-    try:
-        kept = bench.models / f"{workload.NAME}__{identifier}.tflite"
-        if not kept.exists():
-            draft = kept.with_suffix(f".{os.getpid()}.part")
-            draft.write_bytes(variant(workload, identifier).tflite)
-            draft.replace(kept)
-        return kept.read_bytes()
-    finally:
-        bench.progress.finished(name)
+def quantize(trained: Trained, identifier: str, bench: Bench) -> bytes:
+    """The variant's .tflite: as it was made, or as the run that is resumed keeps it."""
+    if identifier in trained.refused:
+        raise trained.refused[identifier]
+    kept = bench.models / f"{trained.workload.NAME}__{identifier}.tflite"
+    if not kept.exists():
+        draft = kept.with_suffix(f".{os.getpid()}.part")
+        draft.write_bytes(variant(trained.workload, identifier).tflite)
+        draft.replace(kept)
+    return kept.read_bytes()
 
 
 def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 SCHEMA_VERSION: Final = 1
 
-#: DESIGN.md section 1: a float32 output counts as equal within this much of its own size, or of the
+#: docs/METHOD.md, Verification: a float32 output counts as equal within this much of its own size, or of the
 #: largest size in its tensor.
 FLOAT_TOLERANCE: Final = 1e-5
 

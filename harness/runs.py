@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from harness.errors import ConfigError
 from harness.pipeline import Bench, Progress, run_sweep
 from harness.provenance import describe_run
 from harness.quantize import VARIANTS, parse_variant
-from harness.records import Provenance, Result
+from harness.records import Provenance, Result, Status
 from harness.resources import cache_dir
 from harness.run_reader import RunReader, find_run
 from harness.spec_file import read_spec, spec_from_plain
@@ -26,6 +27,9 @@ from harness.workloads import WORKLOADS, CustomWorkload, Workload
 
 ENGINES = ("aot",)
 
+
+#: With these a case has gone its whole way, so the time that it took says something.
+_ENDED: Final = (Status.OK, Status.DOES_NOT_FIT)
 
 #: Provenance that a resumed run must share with its beginning.
 _MUST_BE_EQUAL: Final = (
@@ -140,7 +144,12 @@ class RunPlan:
         )
 
     def open_run(self, command: Sequence[str]) -> RunWriter:
-        """A new folder for the run, or the one that is resumed."""
+        """A new folder for the run, or the one that is resumed.
+
+        Raises:
+            ConfigError: the results folder or the cache folder cannot be written.
+        """
+        _writable(cache_dir())
         if self.resumed is not None:
             return RunWriter.reopen(self.resumed)
         provenance = self._describe(new_run_id(self.name, datetime.now(UTC)), command)
@@ -208,6 +217,18 @@ def _difference(name: str, before: Any, after: Any) -> str:
     if name == "cases":
         return "other cases than its sweep gives now"
     return f"{name} was {before!r}, is {after!r}"
+
+
+def _writable(cache: Path) -> None:
+    """Make the cache folder if need be; everything of a case goes through it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as error:
+        raise ConfigError(
+            f"The cache folder {cache} cannot be written: {error.strerror}.",
+            fix="Set QUANTRIG_CACHE to a folder of yours.",
+        ) from error
 
 
 def _folder(path: Path) -> Path:

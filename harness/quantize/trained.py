@@ -11,7 +11,8 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness import children, errors
@@ -40,7 +41,15 @@ def trained(workload: Workload, *, log: Path | None = None) -> Path:
 
 def data_set(workload: Workload, *, log: Path | None = None) -> DataSet:
     """The data that the workload was trained on; raises as `trained` does."""
-    return DataSet.load(trained(workload, log=log) / DATA_FILE)
+    folder = trained(workload, log=log)
+    try:
+        return DataSet.load(folder / DATA_FILE)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise QuantizeError(
+            f"The cached data of {workload.NAME} cannot be read: {error}.",
+            cause="The disk was full, or the machine lost power.",
+            fix=f"Delete {folder}; it is made again.",
+        ) from error
 
 
 def variant(workload: Workload, identifier: str, *, log: Path | None = None) -> Variant:
@@ -74,6 +83,7 @@ def prepare(
     """
     train_dir = _train_dir(workload)
     paths = {identifier: _variant_path(workload, identifier) for identifier in identifiers}
+    _discard_empty(train_dir, paths.values())
     if train_dir.exists() and all(path.exists() for path in paths.values()):
         return {}
     failed: dict[str, QuantrigError] = {}
@@ -99,6 +109,15 @@ def _train_dir(workload: Workload) -> Path:
 
 def _variant_path(workload: Workload, identifier: str) -> Path:
     return cache_dir() / "variants" / f"{recipe_digest(workload, identifier)}.tflite"
+
+
+def _discard_empty(train_dir: Path, variants: Iterable[Path]) -> None:
+    """Remove files that a power cut or a full disk has emptied: they are made anew, not met again."""
+    for path in variants:
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink(missing_ok=True)
+    if train_dir.exists() and any(path.stat().st_size == 0 for path in train_dir.iterdir()):
+        shutil.rmtree(train_dir)
 
 
 def _clear_left_overs(paths: Sequence[Path]) -> None:

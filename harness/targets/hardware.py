@@ -26,7 +26,7 @@ CLOCK: str = "cycles"
 LABEL: str = "CPU cycles of the board itself, counted by its own timer."
 
 #: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.
-UPLOADERS: Final = {
+UPLOADERS: Final[dict[str, tuple[str, str]]] = {
     "arduino": ("avrdude", "avrdude"),
     "stlink": ("st-flash", "stlink-tools"),
     "openocd": ("openocd", "openocd"),
@@ -67,12 +67,14 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if board.upload is None:
         return f"boards.yaml does not tell how {board.title} is flashed (key `upload`)."
-    if port is None:
-        return f"No serial port was given for {board.title}: `--port {board.name}=/dev/ttyACM0`."
     program, package = UPLOADERS[board.upload.protocol]
     if shutil.which(program) is None:
         return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
-    return build.unavailable(board)
+    if reason := build.unavailable(board):
+        return reason
+    if port is None:
+        return f"No serial port was given for {board.title}: `--port {board.name}=/dev/ttyACM0`."
+    return None
 
 
 def versions() -> dict[str, str]:

@@ -210,6 +210,7 @@ def test_runner_ends_with_its_parent(runner: Path, uno: Firmware) -> None:
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     assert _runs(pid)
+    time.sleep(0.5)  # until it has noted whose child it is
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 10

@@ -118,6 +118,7 @@ def test_a_users_keras_3_model_goes_all_the_way(
     keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUANTRIG_CACHE", str(tmp_path / "cache"))
+    keras.utils.set_random_seed(3)
     layers = keras.layers
     model = keras.Sequential(
         [keras.Input((3,)), layers.Dense(8, activation="relu"), layers.Dense(2, activation="softmax")]

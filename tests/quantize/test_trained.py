@@ -18,7 +18,7 @@ from harness.errors import ConfigError, QuantizeError, UnsupportedError
 from harness.quantize import trained as module
 from harness.quantize import worker
 from harness.quantize.digests import recipe_digest, training_digest
-from harness.quantize.trained import prepare, trained, variant
+from harness.quantize.trained import data_set, prepare, trained, variant
 from harness.workloads import WORKLOADS, CustomWorkload, find_workload
 from tests.trained_models import variants_of
 from tests.workloads.keras_files import write_data, write_zip
@@ -216,3 +216,22 @@ def test_the_training_record_tells_how_long_it_took() -> None:
 def test_the_cached_data_are_those_of_the_workload() -> None:
     workload = find_workload("sine")
     assert np.array_equal(module.data_set(workload).x_test, workload.load_data().x_test)
+
+
+@pytest.mark.parametrize("spoilt", ["data", "variant"])
+def test_a_spoilt_cache_heals(fresh_cache: Path, spoilt: str) -> None:
+    """What a power cut can leave: a file of the right name and no content."""
+    workload = find_workload("sine")
+    before = variant(workload, "float32").tflite
+    file = trained(workload) / "data.npz" if spoilt == "data" else next(fresh_cache.glob("variants/*.tflite"))
+    file.write_bytes(b"")
+    assert variant(workload, "float32").tflite == before
+    assert len(data_set(workload).x_test) == 200
+
+
+def test_damage_that_nobody_can_heal_names_the_folder_to_delete(fresh_cache: Path) -> None:
+    workload = find_workload("sine")
+    folder = trained(workload)
+    (folder / "data.npz").write_bytes(b"PK half a file")
+    with pytest.raises(QuantizeError, match=f"Delete {folder}"):
+        data_set(workload)

@@ -173,8 +173,9 @@ def test_two_cases_of_one_board_wait_for_each_other(
     [(UNO, r"--port uno=/dev/ttyACM0"), (replace(UNO, upload=None), "key `upload`")],
 )
 def test_no_port_or_no_way_to_flash_is_unavailable(
-    board: Board, reason: str, firmware: Firmware, tmp_path: Path
+    board: Board, reason: str, firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(hardware.UPLOADERS, "arduino", ("true", "coreutils"))  # an uploader that is there
     with (
         pytest.raises(UnavailableError, match=reason),
         hardware.open(firmware, board, log=tmp_path / "log"),
@@ -184,7 +185,8 @@ def test_no_port_or_no_way_to_flash_is_unavailable(
 
 def test_a_missing_uploader_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "apt-get install avrdude" in (hardware.unavailable(UNO, port="/dev/null") or "")
+    for port in (None, "/dev/null"):
+        assert "apt-get install avrdude" in (hardware.unavailable(UNO, port=port) or "")
     stm32f4 = BOARDS["stm32f4"]
     assert "apt-get install stlink-tools" in (hardware.unavailable(stm32f4, port="/dev/null") or "")
 
