@@ -172,6 +172,14 @@ def _read_rows(path: Path, planned: tuple[str, ...]) -> tuple[tuple[Row, ...], i
     data = _read(path)
     lines = data.split(b"\n")[:-1]
     if not lines and RESULTS_HEADER.startswith(data):
+        samples = _whole_lines(path.parent / "samples.csv")
+        # A run's folder appears with the header in it, so that no kill leaves nothing.
+        if not data or len(samples) > 1:
+            raise ConfigError(
+                f"{path} has lost its header and all lines.",
+                cause="Something emptied the file; a killed run leaves the header at least.",
+                fix="Restore the file, or start a new run.",
+            )
         return (), 0
     if not lines or not _is_header(lines[0], RESULTS_HEADER):
         what = f"{path}:1: not the columns of schema version {SCHEMA_VERSION}."

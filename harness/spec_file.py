@@ -88,7 +88,7 @@ def _check_type(key: str, value: object) -> None:
     elif key in PATHS and not isinstance(value, str):
         raise ConfigError(f"{key} must be a path, not {found}.", fix="Put the path in quotes.")
     elif key in ("samples", "jobs") and type(value) is not int:
-        raise ConfigError(f"{key} must be a whole number, not {found}.", fix=f"Write {key}: 20.")
+        raise ConfigError(f"{key} must be a whole number, not {found}.", fix="Give a whole number above 0.")
 
 
 def _read_yaml(path: Path) -> list[tuple[str, int, Any]]:

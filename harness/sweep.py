@@ -181,7 +181,8 @@ class SweepSpec:
         for key in ("samples", "jobs"):
             number = getattr(self, key)
             if number is not None and (type(number) is not int or number < 1):
-                raise ConfigError(f"{key}: {number!r} is not a positive number.", fix=f"Write {key}: 20.")
+                what = f"{key}: {number!r} is not a positive number."
+                raise ConfigError(what, fix="Give a whole number above 0.")
         if self.lanes and (self.boards or self.targets):
             raise ConfigError("lanes, and also boards or targets.", fix="Give lanes alone, or those two.")
         if self.data is not None and self.model is None:

@@ -308,12 +308,25 @@ def test_samples_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> N
 def test_a_header_torn_at_every_byte_is_an_empty_run(tmp_path: Path) -> None:
     path = run_of(tmp_path, [])
     header = (path / "results.csv").read_bytes()
-    for end in range(0, len(header), 7):
+    for end in range(1, len(header), 7):
         (path / "results.csv").write_bytes(header[:end])
         assert RunReader.open(path).rows == ()
         with RunWriter.reopen(path) as writer:
             assert writer.finished == frozenset()
         assert (path / "results.csv").read_bytes() == header
+
+
+def test_emptied_results_are_damage_and_not_an_empty_run(tmp_path: Path) -> None:
+    for results, kept in (([], 0), (SMALL, 0), (SMALL, 20)):
+        path = run_of(tmp_path, results)
+        file = path / "results.csv"
+        file.write_bytes(file.read_bytes()[:kept])
+        before = (path / "samples.csv").read_bytes()
+        for read in (RunReader.open, RunWriter.reopen):
+            with pytest.raises(ConfigError, match="lost its header") as error:
+                read(path)
+            assert str(file) in error.value.what
+        assert (path / "samples.csv").read_bytes() == before
 
 
 def test_zeros_that_a_power_cut_leaves_are_a_torn_line(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _against_float(view: View, clock: Clock) -> Iterator[str]:
                 if (ratios := [_ratio(entry, base, column) for entry, base in pairs])
             ]
             if texts:
-                changes = "".join(f"; {text}" for text in [_points(pairs)] if text)
+                changes = "".join(f"; {text}" for text in [_quality(pairs)] if text)
                 what = f"{escape_markdown(variant)} on {lane}, compared with {FLOAT}"
                 yield f"{what}: {', '.join(texts)}{changes}."
 
@@ -112,17 +112,20 @@ def _range(ratios: Sequence[float | None]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _points(pairs: Sequence[tuple[Entry, Row]]) -> str:
-    """Change of accuracy in points, per workload."""
-    changes = [
-        f"{(entry.row.metric_value - base.metric_value) * 100:+.2f} points on {entry.workload}"
-        for entry, base in pairs
-        if entry.row is not None
-        and entry.row.metric == base.metric == "accuracy"
-        and entry.row.metric_value is not None
-        and base.metric_value is not None
-    ]
-    return f"accuracy {', '.join(changes)}" if changes else ""
+def _quality(pairs: Sequence[tuple[Entry, Row]]) -> str:
+    """Change per workload: of an accuracy in points, of an MAE as its ratio."""
+    points, ratios = [], []
+    for entry, base in pairs:
+        row = entry.row
+        if row is None or row.metric != base.metric or row.metric_value is None or base.metric_value is None:
+            continue
+        if row.metric == "accuracy":
+            change = (row.metric_value - base.metric_value) * 100
+            points.append(f"{change:+.2f} points on {entry.workload}")
+        elif row.metric == "mae" and base.metric_value:
+            ratios.append(f"\u00d7{row.metric_value / base.metric_value:.2f} on {entry.workload}")
+    named = {"accuracy": points, "MAE": ratios}
+    return "; ".join(f"{name} {', '.join(changes)}" for name, changes in named.items() if changes)
 
 
 def _results(view: View, samples: Mapping[str, Samples]) -> Iterator[str]:

@@ -10,11 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.records import Clock, Status
-from harness.report.stats import base_of, metric_interval, ratio
-from harness.report.style import GREY, bar_label, colours, finish, marker, name_bars, new_figure, patch, short
+from harness.report.latency import latency, point
+from harness.report.stats import base_of, ratio
+from harness.report.style import (
+    GREY,
+    bar_label,
+    colours,
+    finish,
+    name_bars,
+    new_figure,
+    patch,
+    short,
+    target_labels,
+    variant_handles,
+)
 from harness.report.view import (
     CLOCK_TITLES,
-    METRIC_TITLES,
     STATUS_TEXT,
     TICKS,
     Entry,
@@ -22,7 +33,6 @@ from harness.report.view import (
     duration,
     integer,
     metric_text,
-    of_workload,
 )
 from harness.rows import Row
 
@@ -30,11 +40,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS: Final = "osD^vP*X"
 #: A limit further out than this many times the longest bar is named instead of drawn.
 _FAR_LIMIT: Final = 3.0
-#: From this ratio on between the largest and the smallest value an axis is logarithmic.
-_LOG_SPAN: Final = 8.0
 #: Opacity of a memory bar's parts, from the left.
 _PARTS: Final = (
     (1.0, "model (flash), arena (RAM)"),
@@ -58,7 +65,7 @@ def figures(view: View) -> Iterator[tuple[str, str, Figure]]:
             continue
         title = CLOCK_TITLES[clock]
         measured = [entry for entry in view.of_clock(clock) if entry.ok]
-        if any(_point(clock, entry) for entry in measured):
+        if any(point(clock, entry) for entry in measured):
             yield f"latency-{clock}", f"{title}: quality against latency", latency(view, clock)
         if any(base_of(view, entry) for entry in measured):
             yield f"variants-{clock}", f"{title}: variants compared with float32", variants(view, clock)
@@ -70,110 +77,6 @@ def figures(view: View) -> Iterator[tuple[str, str, Figure]]:
                 f"{view.board_title(board)}: memory against its limits",
                 memory(view, board),
             )
-
-
-def latency(view: View, clock: Clock) -> Figure:
-    """One panel per workload; a point per case, with the 95 % interval of an accuracy."""
-    entries = [entry for entry in view.of_clock(clock) if _point(clock, entry)]
-    workloads = [name for name in view.workloads if of_workload(entries, name)]
-    lanes = tuple(dict.fromkeys(entry.lane for entry in entries))
-    columns = min(len(workloads), 3)
-    lines = -(-len(workloads) // columns)
-    figure = new_figure(0.5 + 2.9 * lines)
-    palette = colours(view)
-    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axis, workload in zip(axes, workloads, strict=False):
-        _latency_panel(axis, clock, of_workload(entries, workload), palette=palette, lanes=lanes)
-        axis.set_title(view.workload_name(workload), fontsize=10)
-    for axis in axes[len(workloads) :]:
-        axis.set_visible(False)
-    handles = _variant_handles(view, entries)
-    handles += [marker(_MARKERS[index % len(_MARKERS)], lane) for index, lane in enumerate(lanes)]
-    absent = [
-        f"{entry.workload} {entry.variant} on {entry.lane} ({STATUS_TEXT[entry.row.status]})"
-        for entry in view.of_clock(clock)
-        if entry.row is not None and not entry.ok
-    ]
-    more = f" and {len(absent) - 4} more" if len(absent) > 4 else ""
-    footer = [*_labels(view, clock), f"Not shown: {', '.join(absent[:4])}{more}." if absent else ""]
-    finish(figure, title=f"{CLOCK_TITLES[clock]}: quality against latency", handles=handles, footer=footer)
-    return figure
-
-
-def _point(clock: Clock, entry: Entry) -> tuple[float, float] | None:
-    """Latency (ticks; microseconds on the wall clock) and metric of a case that is ok."""
-    row = entry.ok
-    if row is None or row.metric_value is None:
-        return None
-    shown = row.latency_us_median if clock is Clock.WALL else row.latency_ticks_median
-    return (shown, row.metric_value) if shown else None
-
-
-def _latency_panel(
-    axis: Axes, clock: Clock, entries: Sequence[Entry], *, palette: Mapping[str, str], lanes: Sequence[str]
-) -> None:
-    heights: list[float] = []
-    drawn: list[tuple[float, float]] = []
-    points = {entry.case: point for entry in entries if (point := _point(clock, entry))}
-    for entry in entries:
-        shape = _MARKERS[lanes.index(entry.lane) % len(_MARKERS)]
-        # A smaller point leaves those that it lies on visible.
-        below = drawn.count(points[entry.case])
-        drawn.append(points[entry.case])
-        axis.plot(
-            *points[entry.case],
-            marker=shape,
-            markersize=max(9 - 2.5 * below, 3),
-            color=palette[entry.variant],
-            markeredgecolor="none" if below else "white",
-            linestyle="none",
-            label=entry.case,
-            zorder=3 + below,
-        )
-        bounds = metric_interval(entry.row) if entry.row is not None else None
-        heights += bounds or [points[entry.case][1]]
-        if bounds:
-            aside_points = 2.5 * (list(palette).index(entry.variant) - (len(palette) - 1) / 2)
-            _interval(axis, points[entry.case][0], bounds, aside_points, palette[entry.variant])
-    _latency_axis(axis, [x for x, _ in points.values()])
-    room = (max(heights) - min(heights)) * 0.08 or abs(max(heights)) * 0.1 or 1.0
-    axis.set_ylim(min(heights) - room, max(heights) + room)
-    metric = entries[0].row.metric if entries[0].row is not None else None
-    if metric == "accuracy":
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
-        axis.set_ylabel("accuracy, 95 % interval", fontsize=9)
-    else:
-        axis.set_ylabel(METRIC_TITLES.get(metric or "", metric or ""), fontsize=9)
-    unit = "\u00b5s" if clock is Clock.WALL else TICKS[clock]
-    axis.set_xlabel(f"{unit} per inference (median)", fontsize=9)
-    axis.tick_params(labelsize=8)
-    axis.grid(visible=True, which="both", linewidth=0.4, alpha=0.5)
-
-
-def _latency_axis(axis: Axes, latencies: Sequence[float]) -> None:
-    """From zero, or logarithmic where the values span too much for that."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    span = max(latencies) / min(latencies)
-    if span >= _LOG_SPAN:
-        axis.set_xscale("log")
-        axis.set_xlim(min(latencies) / 2, max(latencies) * 2)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1.0,) if span > 100 else (1.0, 3.0)))
-        axis.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axis.set_xlim(0, max(latencies) * 1.15)
-        axis.locator_params(axis="x", nbins=4)
-    axis.xaxis.set_major_formatter(lambda value, _: short(value))
-
-
-def _interval(axis: Axes, at: float, bounds: tuple[float, float], aside_points: float, colour: str) -> None:
-    """A vertical bar, beside its point by so little that those of equal latency stay apart."""
-    from matplotlib.transforms import Affine2D, ScaledTranslation
-
-    figure = axis.get_figure()
-    scale = figure.dpi_scale_trans if figure is not None else Affine2D()
-    aside = axis.transData + ScaledTranslation(aside_points / 72, 0, scale)
-    axis.vlines(at, *bounds, color=colour, linewidth=1.3, alpha=0.7, transform=aside, zorder=2)
 
 
 def memory(view: View, board: str) -> Figure:
@@ -204,7 +107,7 @@ def memory(view: View, board: str) -> Figure:
     name_bars(axes, view, entries)
     handles = [patch(GREY, text, alpha=alpha) for alpha, text in _PARTS]
     handles.append(patch(GREY, "beyond the limit", **_BEYOND))
-    handles += _variant_handles(view, entries)
+    handles += variant_handles(view, entries)
     title = f"{view.board_title(board)}: memory against its limits"
     unlinked = [entry for entry in entries if _sizes(entry) is None]
     footer = [f"{entry.workload} {entry.variant}: {entry.row.reason}" for entry in unlinked if entry.row]
@@ -304,7 +207,7 @@ def variants(view: View, clock: Clock) -> Figure:
         for axis, quantity in zip(axes, _COLUMN_OF, strict=True):
             longest = _ratio_bars(axis, view, clock, entries, quantity=quantity, palette=palette)
             axis.axvline(1.0, color="black", linewidth=0.8)
-            axis.set_xlim(0, longest * 1.6)
+            axis.set_xlim(0, longest * (2.2 if quantity == "metric" else 1.7))
             axis.locator_params(axis="x", nbins=4)
             axis.set_xlabel(f"{names.get(quantity, quantity)} / float32's", fontsize=9)
             axis.tick_params(axis="x", labelsize=8)
@@ -315,9 +218,9 @@ def variants(view: View, clock: Clock) -> Figure:
     finish(
         figure,
         title=f"{CLOCK_TITLES[clock]}: variants compared with float32",
-        handles=_variant_handles(view, shown),
+        handles=variant_handles(view, shown),
         footer=[
-            *_labels(view, clock),
+            *target_labels(view, clock),
             "Metric: an accuracy is better above 1, an MAE below. Grey: not compared, there is no float32.",
         ],
     )
@@ -333,22 +236,30 @@ def _ratio_bars(
     quantity: str,
     palette: Mapping[str, str],
 ) -> float:
-    """Draw the bars; the ratio of the longest, at least 1."""
+    """Draw the bars; the ratio of the longest, at least 1.
+
+    Labels stand beyond the line at 1, which would run through them.
+    """
     longest = 1.0
     for place, entry in enumerate(entries):
         if entry.row is None or entry.ok is None:
             status = entry.row.status if entry.row is not None else Status.SKIPPED
-            bar_label(axis, 0, place, STATUS_TEXT[status], grey=True)
+            bar_label(axis, 1, place, STATUS_TEXT[status], grey=True)
             continue
         base = base_of(view, entry)
         absolute = _absolute(entry.row, quantity, clock)
         over = ratio(getattr(entry.row, _COLUMN_OF[quantity]), getattr(base, _COLUMN_OF[quantity], None))
         if over is None:
-            bar_label(axis, 0, place, absolute, grey=True)
+            bar_label(axis, 1, place, absolute, grey=True)
             continue
         axis.barh(place, over, height=0.72, color=palette[entry.variant], label=entry.case)
         is_base = base is not None and base.case == entry.case
-        bar_label(axis, over, place, absolute if is_base else f"{over:.3g}\u00d7")
+        times = f"{over:.3g}\u00d7"
+        if quantity == "metric":
+            text = f"{absolute} ({times})" if entry.row.metric == "mae" and not is_base else absolute
+        else:
+            text = absolute if is_base else times
+        bar_label(axis, max(over, 1.0), place, text)
         longest = max(longest, over)
     return longest
 
@@ -358,7 +269,7 @@ def _absolute(row: Row, quantity: str, clock: Clock) -> str:
     if value is None:
         return "not measured"
     if quantity == "metric":
-        return metric_text(row.metric, value)
+        return metric_text(row.metric, value) if row.metric == "accuracy" else f"{value:.3g}"
     if quantity != "latency":
         return f"{integer(value)} B"
     if clock is Clock.WALL and row.latency_us_median is not None:
@@ -369,12 +280,3 @@ def _absolute(row: Row, quantity: str, clock: Clock) -> str:
 def _bar_grid(axis: Axes) -> None:
     axis.grid(visible=True, axis="x", linewidth=0.4, alpha=0.5)
     axis.set_axisbelow(True)
-
-
-def _variant_handles(view: View, entries: Sequence[Entry]) -> list[Any]:
-    palette, shown = colours(view), {entry.variant for entry in entries}
-    return [patch(palette[name], name) for name in view.variants if name in shown]
-
-
-def _labels(view: View, clock: Clock) -> list[str]:
-    return [f"{target}: {label}" for target, label in view.labels(view.of_clock(clock))]

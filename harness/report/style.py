@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.records import Clock
 from harness.report.view import Entry, View, of_workload
 
 if TYPE_CHECKING:
@@ -139,3 +140,14 @@ def short(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.3g}"
+
+
+def variant_handles(view: View, entries: Sequence[Entry]) -> list[Any]:
+    """Legend entries for the variants that `entries` show."""
+    palette, shown = colours(view), {entry.variant for entry in entries}
+    return [patch(palette[name], name) for name in view.variants if name in shown]
+
+
+def target_labels(view: View, clock: Clock) -> list[str]:
+    """What the numbers of each target are, a sentence each."""
+    return [f"{target}: {label}" for target, label in view.labels(view.of_clock(clock))]

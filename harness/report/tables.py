@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 EMPTY: Final = "–"  # noqa: RUF001 - an en dash is what tables show for nothing
+#: Heading of the column that says what a line is about.
+_KEY: Final = "variant"
 _SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NOT_TIMED: Final = "No inference was timed."
 _NO_RATE: Final = "The rate of this clock is not known, so that ticks cannot become time."
@@ -114,7 +116,7 @@ def _table(
             rows.append((entry.lane, entry.variant, outcome, *values[1:]))
         else:
             rows.append((entry.lane, entry.variant + " ".join(marks), *values))
-    names = ("board", "variant") if brief else ("board", "variant", "outcome")
+    names = ("board", _KEY) if brief else ("board", _KEY, "outcome")
     # A terminal has no room to repeat what is the same in all rows.
     same = brief and len({entry.lane for entry in entries}) == 1
     return Table(
@@ -256,6 +258,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 def terminal_tables(rows: Iterable[Row], provenance: Provenance) -> Iterator[RenderableType]:
     """The tables for a terminal: for each clock what it counts, its tables, and their notes."""
+    from rich.cells import cell_len
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -273,7 +276,15 @@ def terminal_tables(rows: Iterable[Row], provenance: Provenance) -> Iterator[Ren
         )
         for index, heading in enumerate(table.columns):
             justify: Literal["left", "right"] = "left" if index < table.names else "right"
-            rich_table.add_column(Text(heading, style="bold"), justify=justify, no_wrap=index >= table.names)
+            is_key = heading == _KEY
+            rich_table.add_column(
+                Text(heading, style="bold"),
+                justify=justify,
+                # A narrow terminal folds the values: a line without its variant says nothing.
+                no_wrap=is_key,
+                min_width=max(cell_len(row[index]) for row in table.rows) if is_key else None,
+                overflow="fold",
+            )
         for row in table.rows:
             rich_table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
         yield rich_table

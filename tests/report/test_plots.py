@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -19,6 +20,7 @@ from matplotlib.patches import Rectangle
 
 from harness.records import Clock, Status
 from harness.report import plots
+from harness.report.latency import latency
 from harness.report.stats import metric_interval
 from harness.report.style import colours, save
 from harness.report.view import View
@@ -77,7 +79,7 @@ def test_points_are_the_rows_numbers(clock: Clock) -> None:
         if row.clock is clock
     }
     assert len(expected) == (8 if clock is Clock.CYCLES else 9)
-    figure = plots.latency(VIEW, clock)
+    figure = latency(VIEW, clock)
     assert points(figure) == expected
     for axis in figure.axes:
         low, high = axis.get_ylim()
@@ -93,7 +95,7 @@ def test_a_figure_holds_one_clock_and_says_which(clock: Clock) -> None:
         clock
     ]
     word = {Clock.CYCLES: "cycles", Clock.INSTRUCTIONS: "instructions", Clock.WALL: "µs"}
-    for figure in (plots.latency(VIEW, clock), plots.variants(VIEW, clock)):
+    for figure in (latency(VIEW, clock), plots.variants(VIEW, clock)):
         labels = {
             str(name)
             for axis in figure.axes
@@ -103,14 +105,82 @@ def test_a_figure_holds_one_clock_and_says_which(clock: Clock) -> None:
         assert {label.partition("@")[2] for label in labels} == {lane}
         target = lane.partition(":")[2]
         assert PROVENANCE.targets[target]["label"] in texts(figure)
-    axis_labels = " ".join(axis.get_xlabel() for axis in plots.latency(VIEW, clock).axes)
+    axis_labels = " ".join(axis.get_xlabel() for axis in latency(VIEW, clock).axes)
     assert word[clock] in axis_labels
     for other in set(Clock) - {clock}:
         assert word[other] not in axis_labels
 
 
+def intervals(figure: Figure) -> dict[str, tuple[LineCollection, list[tuple[float, float]]]]:
+    """Case -> the bar of its interval, and that bar's ends."""
+    return {
+        str(bar.get_label()).removeprefix("interval "): (bar, [(float(x), float(y)) for x, y in ends])
+        for axis in figure.axes
+        for bar in axis.collections
+        if isinstance(bar, LineCollection)
+        for ends in bar.get_segments()
+    }
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+def test_an_interval_goes_through_its_point(clock: Clock) -> None:
+    figure = latency(VIEW, clock)
+    drawn = intervals(figure)
+    assert set(drawn) == {case for case in points(figure) if ROWS[case].metric == "accuracy"}
+    for case, (bar, ends) in drawn.items():
+        x, _ = points(figure)[case]
+        bounds = metric_interval(ROWS[case])
+        assert bounds is not None
+        assert ends == [(x, bounds[0]), (x, bounds[1])]
+        # drawn where its data are: nothing shifts it
+        assert bar.axes is not None
+        assert bar.get_transform() == bar.axes.transData
+
+
+def test_points_in_one_place_are_rings_around_each_other() -> None:
+    variants = ("float32", "ptq-int8", "qat-int8")
+    cases = [f"digits/{variant}/aot@uno:simavr" for variant in variants]
+    rows = [
+        replace(ROWS[cases[0]], case=case, variant=variant)
+        for case, variant in zip(cases, variants, strict=True)
+    ]
+    figure = latency(View.of(rows, PROVENANCE), Clock.CYCLES)
+    lines = {str(line.get_label()): line for line in figure.axes[0].get_lines()}
+    inner, *rings = (lines[case] for case in cases)
+    assert inner.get_markerfacecolor() != "none"
+    assert all(ring.get_markerfacecolor() == "none" for ring in rings)
+    for small, large in pairwise((inner, *rings)):
+        # the next one's edge begins outside
+        free = large.get_markersize() - large.get_markeredgewidth() - small.get_markersize()
+        assert free > small.get_markeredgewidth()
+    bars = [intervals(figure)[case][0] for case in cases]
+    for front, behind in pairwise(bars):
+        assert behind.get_linewidth()[0] > front.get_linewidth()[0] + 2
+        assert behind.get_zorder() < front.get_zorder()
+    assert "share a place" in texts(figure)
+    alone = latency(View.of(rows[:1], PROVENANCE), Clock.CYCLES)
+    assert "share a place" not in texts(alone)
+
+
+def test_the_metric_panel_shows_values_and_labels_stand_clear_of_the_line(tmp_path: Path) -> None:
+    for clock in Clock:
+        figure = plots.variants(VIEW, clock)
+        save(figure, tmp_path / "variants.png")
+        renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        labels = [text.get_text() for text in figure.axes[-1].texts]
+        assert {"97.22 %", "96.67 %", "96.94 %", "0.0612", "0.0745 (1.22\u00d7)"} <= set(labels)
+        assert "1\u00d7" not in labels
+        for axis in figure.axes:
+            line = axis.transData.transform((1, 0))[0]
+            for text in axis.texts:
+                box = text.get_window_extent(renderer)
+                if text.get_va() == "center" and box.x0 > axis.bbox.x0:
+                    assert box.x0 > line
+                    assert box.x1 <= axis.bbox.x1 + 1, text.get_text()
+
+
 def test_synthetic_workloads_are_called_so() -> None:
-    assert [axis.get_title() for axis in plots.latency(VIEW, Clock.CYCLES).axes] == [
+    assert [axis.get_title() for axis in latency(VIEW, Clock.CYCLES).axes] == [
         "digits",
         "gesture (synthetic)",
         "sine (synthetic)",
@@ -119,7 +189,7 @@ def test_synthetic_workloads_are_called_so() -> None:
 
 
 def test_what_did_not_fit_is_named_beside_the_points() -> None:
-    figure = plots.latency(VIEW, Clock.CYCLES)
+    figure = latency(VIEW, Clock.CYCLES)
     assert TOO_LARGE not in points(figure)
     assert "gesture float32 on uno:simavr (does not fit)" in texts(figure)
 
@@ -221,7 +291,7 @@ def test_variants_are_ratios_to_float32_of_the_same_lane(clock: Clock) -> None:
 def test_a_variant_has_one_colour_everywhere_and_tells_itself_apart() -> None:
     palette = colours(VIEW)
     assert list(palette) == ["float32", "ptq-int8", "qat-int8"]
-    for line in (line for axis in plots.latency(VIEW, Clock.CYCLES).axes for line in axis.get_lines()):
+    for line in (line for axis in latency(VIEW, Clock.CYCLES).axes for line in axis.get_lines()):
         if "@" in str(line.get_label()):
             assert line.get_color() == palette[str(line.get_label()).split("/")[1]]
     for figure in (plots.memory(VIEW, "stm32f4"), plots.variants(VIEW, Clock.WALL)):
@@ -261,9 +331,9 @@ def wide_view() -> View:
 
 
 def test_wide_spans_get_a_logarithmic_axis() -> None:
-    scales = {axis.get_title(): axis.get_xscale() for axis in plots.latency(wide_view(), Clock.CYCLES).axes}
+    scales = {axis.get_title(): axis.get_xscale() for axis in latency(wide_view(), Clock.CYCLES).axes}
     assert scales["digits"] == scales["net-0123abcd"] == "log"
-    assert {axis.get_xscale() for axis in plots.latency(VIEW, Clock.CYCLES).axes} == {"linear"}
+    assert {axis.get_xscale() for axis in latency(VIEW, Clock.CYCLES).axes} == {"linear"}
 
 
 @pytest.mark.parametrize("view", [VIEW, wide_view()], ids=["default", "wide"])

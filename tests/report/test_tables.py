@@ -155,6 +155,16 @@ def test_the_terminal_has_the_main_numbers_in_80_columns() -> None:
             assert any(wanted <= set(line.split()) for line in lines), row.case
 
 
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_keeps_every_variant(width: int) -> None:
+    lines = terminal(ROWS, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    for variant in ("float32", "ptq-int8", "qat-int8"):
+        starts = [line for line in lines if re.match(rf"(\S+ +)?{variant}\b", line)]
+        assert len(starts) == 9
+    assert "\u2026" not in "".join(lines)
+
+
 def test_cases_without_a_row_are_shown() -> None:
     rows = ROWS[:20]
     text = terminal(rows)
