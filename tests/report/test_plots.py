@@ -155,7 +155,7 @@ def test_points_in_one_place_are_rings_around_each_other() -> None:
         assert free > small.get_markeredgewidth()
     bars = [intervals(figure)[case][0] for case in cases]
     for front, behind in pairwise(bars):
-        assert behind.get_linewidth()[0] > front.get_linewidth()[0] + 2
+        assert np.max(behind.get_linewidth()) > np.max(front.get_linewidth()) + 2
         assert behind.get_zorder() < front.get_zorder()
     assert "share a place" in texts(figure)
     alone = latency(View.of(rows[:1], PROVENANCE), Clock.CYCLES)
@@ -174,7 +174,7 @@ def test_the_metric_panel_shows_values_and_labels_stand_clear_of_the_line(tmp_pa
             line = axis.transData.transform((1, 0))[0]
             for text in axis.texts:
                 box = text.get_window_extent(renderer)
-                if text.get_va() == "center" and box.x0 > axis.bbox.x0:
+                if text.get_verticalalignment() == "center" and box.x0 > axis.bbox.x0:
                     assert box.x0 > line
                     assert box.x1 <= axis.bbox.x1 + 1, text.get_text()
 
