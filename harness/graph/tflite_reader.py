@@ -213,25 +213,28 @@ def _options(reader: Any, table: Any) -> Any:
     return options
 
 
-def _convolution(table: Any) -> Params:
-    options = _options(tflite.Conv2DOptions, table)
+def _window(options: Any, **own: int) -> Params:
+    """What every sliding window has, and what is its kind's own."""
     return WindowParams(
         stride_height=options.StrideH(),
         stride_width=options.StrideW(),
         padding=_PADDINGS[options.Padding()],
         activation=_ACTIVATIONS[options.FusedActivationFunction()],
-        dilation_height=options.DilationHFactor(),
-        dilation_width=options.DilationWFactor(),
+        **own,
+    )
+
+
+def _convolution(table: Any) -> Params:
+    options = _options(tflite.Conv2DOptions, table)
+    return _window(
+        options, dilation_height=options.DilationHFactor(), dilation_width=options.DilationWFactor()
     )
 
 
 def _depthwise(table: Any) -> Params:
     options = _options(tflite.DepthwiseConv2DOptions, table)
-    return WindowParams(
-        stride_height=options.StrideH(),
-        stride_width=options.StrideW(),
-        padding=_PADDINGS[options.Padding()],
-        activation=_ACTIVATIONS[options.FusedActivationFunction()],
+    return _window(
+        options,
         dilation_height=options.DilationHFactor(),
         dilation_width=options.DilationWFactor(),
         depth_multiplier=options.DepthMultiplier(),
@@ -240,14 +243,7 @@ def _depthwise(table: Any) -> Params:
 
 def _pool(table: Any) -> Params:
     options = _options(tflite.Pool2DOptions, table)
-    return WindowParams(
-        stride_height=options.StrideH(),
-        stride_width=options.StrideW(),
-        padding=_PADDINGS[options.Padding()],
-        activation=_ACTIVATIONS[options.FusedActivationFunction()],
-        filter_height=options.FilterHeight(),
-        filter_width=options.FilterWidth(),
-    )
+    return _window(options, filter_height=options.FilterHeight(), filter_width=options.FilterWidth())
 
 
 def _fully_connected(table: Any) -> Params:
