@@ -52,6 +52,9 @@ def _run(machine: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_session_it_explains_itself(machine: Path) -> None:
     done = _run(machine)
     assert done.returncode == 2
+    assert "./run sweep" in done.stderr
+    done = _run(machine, "--help")
+    assert done.returncode == 0
     assert "./run sweep" in done.stdout
 
 
