@@ -103,14 +103,14 @@ def _run(console: Console, plan: RunPlan) -> None:
     from harness.live import Live
     from harness.report import write_report
 
-    pending = plan.pending
+    pending = plan.pending()
     with plan.open_run(("quantrig", *sys.argv[1:])) as writer:
         for repair in writer.repairs:
             console.print(f"resume: {repair}", highlight=False)
         console.print(f"{len(pending)} of {len(plan.cases)} cases to run -> {writer.path}", highlight=False)
         try:
             with Live(console, len(pending)) as live:
-                for result in plan.run(writer, live):
+                for result in plan.run(pending, writer, live):
                     live.ended(result.case_id, result.row())
         except QuantrigError as error:
             _say(f"quantrig: {error}")
@@ -174,13 +174,12 @@ def _abandon(code: int) -> NoReturn:
 def _show_plan(console: Console, plan: RunPlan) -> None:
     """--dry-run: each case with the time that it took before, and what would be flashed."""
     before = plan.seconds_before()
-    pending = plan.pending
+    pending = plan.pending()
     known = [before[case.id] for case in pending if case.id in before]
     for case in pending:
         seconds = f"{before[case.id]:7.1f} s" if case.id in before else "      ? s"
         console.print(f"{seconds}  {case.id}", highlight=False, soft_wrap=True)
-    jobs = plan.spec.jobs or os.cpu_count() or 1
-    estimate = f"about {sum(known) / jobs:.0f} s with {jobs} jobs" if known else "no estimate"
+    estimate = f"about {sum(known) / plan.jobs:.0f} s with {plan.jobs} jobs" if known else "no estimate"
     missing = len(pending) - len(known)
     note = f", {missing} cases never ran under {plan.root}" if missing else f", as last run under {plan.root}"
     console.print(f"{len(pending)} cases, {estimate}{note} (training not counted)", highlight=False)

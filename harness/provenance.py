@@ -7,16 +7,16 @@ import importlib.util
 import json
 import os
 import platform
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from harness import __version__, reference
+from harness import __version__, children, reference
 from harness.boards import Board
 from harness.build import TOOLCHAINS
+from harness.errors import UnavailableError
 from harness.quantize.digests import training_digest
 from harness.records import Provenance
 from harness.resources import resource
@@ -157,9 +157,9 @@ def _git_revision() -> str:
     return _output(["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
 
 
-def _output(argv: Iterable[str]) -> str:
+def _output(argv: Sequence[str]) -> str:
     try:
-        run = subprocess.run(list(argv), capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        done = children.run(argv, timeout_s=20)
+    except UnavailableError:
         return ""
-    return run.stdout.strip() if run.returncode == 0 else ""
+    return done.output.strip() if done.returncode == 0 else ""

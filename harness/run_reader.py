@@ -7,10 +7,10 @@ import dataclasses
 import difflib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from harness.errors import ConfigError
-from harness.records import SCHEMA_VERSION, Provenance
+from harness.records import SCHEMA_VERSION, Provenance, Status
 from harness.rows import (
     COLUMNS,
     RESULTS_HEADER,
@@ -26,6 +26,10 @@ from harness.rows import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: A case with one of these is run again by `--resume`: another try can change the outcome.
+UNFINISHED: Final = frozenset({Status.FAILED, Status.UNAVAILABLE})
 
 
 def find_run(root: Path, name: str) -> Path:
@@ -78,6 +82,11 @@ class RunReader:
             all_rows=stored,
             whole_results_bytes=whole_bytes,
         )
+
+    @property
+    def finished(self) -> frozenset[str]:
+        """Cases that `--resume` need not run again."""
+        return frozenset(row.case for row in self.rows if row.status not in UNFINISHED)
 
     @property
     def pending(self) -> tuple[str, ...]:

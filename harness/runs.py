@@ -21,7 +21,7 @@ from harness.records import Provenance, Result, Status
 from harness.resources import cache_dir
 from harness.run_reader import RunReader, find_run
 from harness.spec_file import read_spec, spec_from_plain
-from harness.store import UNFINISHED, RunWriter, new_run_id
+from harness.store import RunWriter, new_run_id
 from harness.sweep import Case, Known, SweepSpec, expand
 from harness.workloads import WORKLOADS, CustomWorkload, Workload
 
@@ -166,16 +166,19 @@ class RunPlan:
         )
 
     @property
+    def jobs(self) -> int:
+        """Cases at a time."""
+        return self.spec.jobs or os.cpu_count() or 1
+
     def pending(self) -> tuple[Case, ...]:
         """The cases that are still to run: all of a new run, the unfinished ones of a resumed run."""
         if self.resumed is None:
             return self.cases
-        rows = RunReader.open(self.resumed).rows
-        finished = {row.case for row in rows if row.status not in UNFINISHED}
+        finished = RunReader.open(self.resumed).finished
         return tuple(case for case in self.cases if case.id not in finished)
 
-    def run(self, writer: RunWriter, progress: Progress) -> Iterator[Result]:
-        """Run what is pending; each Result is on the disk before it is yielded."""
+    def run(self, cases: Sequence[Case], writer: RunWriter, progress: Progress) -> Iterator[Result]:
+        """Run these cases; each Result is on the disk before it is yielded."""
         bench = Bench(
             boards=self.boards,
             workloads=self.workloads,
@@ -183,11 +186,11 @@ class RunPlan:
             log_folder=_folder(writer.path / "log"),
             models=_folder(writer.path / "models"),
             progress=progress,
-            jobs=self.spec.jobs or os.cpu_count() or 1,
+            jobs=self.jobs,
             samples=self.spec.samples,
             ports=self.ports,
         )
-        for result in run_sweep(self.pending, bench):
+        for result in run_sweep(cases, bench):
             writer.add(result)
             yield result
 

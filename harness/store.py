@@ -25,12 +25,10 @@ from typing import Final, Self
 
 from harness.errors import ConfigError, RunBusyError
 from harness.locks import FileLock
-from harness.records import Provenance, Result, Status
+from harness.records import Provenance, Result
 from harness.rows import RESULTS_HEADER, SAMPLES_HEADER, format_provenance, format_row, format_samples
 from harness.run_reader import RunReader
 
-#: A case with one of these is run again by `--resume`: another try can change the outcome.
-UNFINISHED: Final = frozenset({Status.FAILED, Status.UNAVAILABLE})
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _STALE_STAGING_S: Final = 60.0
 
@@ -48,8 +46,6 @@ class RunWriter:
         """Use `create` or `reopen`."""
         self.path: Final = path
         self.provenance: Final = reader.provenance
-        self.finished: Final = frozenset(row.case for row in reader.rows if row.status not in UNFINISHED)
-        """Cases that a resumed run need not run again."""
         self.repairs: Final = repairs
         """What `reopen` cut off, a sentence each."""
         self._file_lock = lock

@@ -40,7 +40,7 @@ def _resume(root: Path, boards: Path | None = None) -> RunPlan:
 
 def test_an_unchanged_world_resumes_what_is_pending(tmp_path: Path) -> None:
     _begin(tmp_path)
-    assert [case.id for case in _resume(tmp_path).pending] == ["sine/float32/aot@native:native"]
+    assert [case.id for case in _resume(tmp_path).pending()] == ["sine/float32/aot@native:native"]
 
 
 def test_other_tools_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

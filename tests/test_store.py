@@ -110,7 +110,7 @@ def test_failed_and_unavailable_are_run_again(tmp_path: Path) -> None:
         ],
     )
     with RunWriter.reopen(path) as writer:
-        assert writer.finished == {CASES[i].id for i in (2, 3, 4, 5, 6)}
+        assert RunReader.open(writer.path).finished == {CASES[i].id for i in (2, 3, 4, 5, 6)}
         assert writer.repairs == ()
 
 
@@ -283,7 +283,7 @@ def test_results_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> N
         assert len(RunReader.open(path).rows) == 2
         assert_sound(RunReader.open(path))
         with RunWriter.reopen(path) as writer:
-            assert writer.finished == {SMALL[0].case_id, SMALL[1].case_id}
+            assert RunReader.open(writer.path).finished == {SMALL[0].case_id, SMALL[1].case_id}
             assert writer.repairs
             writer.add(SMALL[2])
         assert (rows.read_bytes(), samples.read_bytes()) == (whole_rows, whole_samples)
@@ -312,7 +312,7 @@ def test_a_header_torn_at_every_byte_is_an_empty_run(tmp_path: Path) -> None:
         (path / "results.csv").write_bytes(header[:end])
         assert RunReader.open(path).rows == ()
         with RunWriter.reopen(path) as writer:
-            assert writer.finished == frozenset()
+            assert RunReader.open(writer.path).finished == frozenset()
         assert (path / "results.csv").read_bytes() == header
 
 

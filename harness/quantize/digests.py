@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -79,5 +80,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _DISTRIBUTIONS}
