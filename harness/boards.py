@@ -1,32 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only reader of boards.yaml: strict, safe, and with the line of every mistake.
+"""The only reader of boards.yaml: what a board is, which words its keys take, and what contradicts itself.
 
-The file is read as a tree of YAML nodes, never as Python objects: nodes know their lines, keep
-duplicate keys apart, and cannot build anything. A table of keys and readers per kind of mapping is
-the whole schema; docs/BOARDS.md explains each key.
+docs/BOARDS.md explains each key. How the YAML is read, and how mistakes get their lines: `board_file.py`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import yaml
 
-from harness.errors import ConfigError
+from harness import board_file
+from harness.board_file import BoardFile, Key, Read
 from harness.resources import resource
 from harness.suggest import nearest
 
-Port = Literal["native", "stm32f4", "uno"]
+#: A firmware port: the files of firmware/src/ports that begin with its name.
+Port = Literal["native", "uno", "stm32f4", "esp32sim", "mps2", "lm3s", "arduino"]
 
-PORTS: Final[tuple[Port, ...]] = ("native", "stm32f4", "uno")
-UPLOAD_PROTOCOLS: Final = ("arduino", "stlink", "openocd")
+#: What compiles a board's firmware (build.TOOLCHAINS).
+ToolchainName = Literal["host", "avr", "arm", "esp32_llvm", "avr_arduino", "platformio"]
 
-#: The emulators and the one option that each needs; all their values are words.
-EMULATOR_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {"qemu": ("machine",), "simavr": ("mcu",)}
+#: Of the upload protocols the first three are our platform's, all are PlatformIO's words.
+UPLOAD_PROTOCOLS: Final = (
+    *("arduino", "stlink", "openocd"),
+    *("wiring", "esptool", "esp-builtin", "nrfutil", "sam-ba", "picotool", "teensy-cli", "dfu", "mbed"),
+)
+
+#: dsp: Armv7E-M's SIMD; fpu: float32 in hardware; fpu64: float64 too; cache: times depend on what ran before.
+CPU_FEATURES: Final = ("dsp", "fpu", "fpu64", "cache")
+
+
+class Memory(NamedTuple):
+    """What an emulated machine has at most, in bytes."""
+
+    flash_bytes: int
+    ram_bytes: int
+
+
+#: Emulator -> its one option, and for each word that it takes the memory of that machine.
+EMULATORS: Final[Mapping[str, tuple[str, Mapping[str, Memory]]]] = {
+    "qemu": (
+        "machine",
+        {
+            "netduinoplus2": Memory(1 << 20, 128 << 10),
+            "mps2-an386": Memory(4 << 20, 4 << 20),
+            "mps2-an500": Memory(4 << 20, 4 << 20),
+            "lm3s6965evb": Memory(256 << 10, 64 << 10),
+            "sim": Memory(4 << 20, 0x2C200),
+            "esp32": Memory(4 << 20, 320 << 10),
+        },
+    ),
+    "simavr": ("mcu", {"atmega328p": Memory(32 << 10, 2 << 10), "atmega2560": Memory(256 << 10, 8 << 10)}),
+    "renode": ("platform", {"stm32f4": Memory(1 << 20, 128 << 10)}),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,14 +85,20 @@ class Board:
     mcu: str
     cpu: str
     cpu_hz: int | None
+    cpu_features: tuple[str, ...] = ()
     flash_bytes: int | None
     """What a firmware may fill (a bootloader is taken off); None: no limit."""
     ram_bytes: int | None
     """None: no limit."""
     port: Port
-    """The firmware port, a file of firmware/src/ports."""
+    """The firmware port, files of firmware/src/ports."""
+    toolchain: ToolchainName
     pio_env: str
-    """PlatformIO environment that uses the toolchains on PATH."""
+    """The environment of firmware/platformio.ini that it is built with; boards of a family share one."""
+    pio_board: str | None = None
+    """PlatformIO's id of the board, where it is not the environment's own."""
+    build: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """`board_build.*` options of PlatformIO that differ from the environment's board."""
     baud: int | None = None
     upload: Upload | None = None
     reset: Reset = Reset(settle_s=0.0)
@@ -71,227 +107,136 @@ class Board:
     notes: str = ""
 
     def __post_init__(self) -> None:
+        if (self.port == "native") != (self.toolchain == "host"):
+            raise ValueError("port native and toolchain host belong together")
         if self.port == "native":
             if self.baud or self.upload or self.emulators:
                 raise ValueError("the native port has no baud, no upload and no emulators")
-        elif None in (self.cpu_hz, self.flash_bytes, self.ram_bytes, self.baud):
+            return
+        if self.cpu_hz is None or self.flash_bytes is None or self.ram_bytes is None or self.baud is None:
             raise ValueError(f"the port {self.port} needs cpu_hz, flash_bytes, ram_bytes and baud")
+        for target, options in self.emulators.items():
+            option, machines = EMULATORS[target]
+            machine = options[option]
+            for name, have, limit in (
+                ("flash_bytes", self.flash_bytes, machines[machine].flash_bytes),
+                ("ram_bytes", self.ram_bytes, machines[machine].ram_bytes),
+            ):
+                if have > limit:
+                    raise ValueError(f"{name} is {have}, but {target}'s {machine} has {limit}")
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Where its firmware can run, the one that needs no board first."""
+        """Where its firmware can run, those that need no board first."""
         if self.port == "native":
             return ("native",)
         return (*self.emulators, *(("hardware",) if self.upload else ()))
 
 
 def load_boards(path: Path | None = None) -> dict[str, Board]:
-    """Read a boards.yaml (ours by default) into boards by name, in the order of the file.
+    """Read our boards.yaml, and after it the user's (whose entries replace ours of the same name).
+
+    Boards come by name, in the order of the files.
 
     Raises:
-        ConfigError: the file cannot be read, or anything in it is unknown, missing, doubled or of the
-            wrong type; the message names file, line and the nearest right name.
+        ConfigError: a file cannot be read, or anything in it is unknown, missing, doubled, contradictory or
+            of the wrong type; the message names file, line and the nearest right name.
     """
-    file = _File(path or resource("boards.yaml"))
-    root = file.compose()
-    boards = {name: _board(file, node, name) for name, node in file.items(root, "boards").items()}
-    if not boards:
-        file.refuse(root, "there is no board in it")
-    return boards
+    entries: dict[str, tuple[BoardFile, yaml.Node]] = {}
+    for source in (resource("boards.yaml"), *([path] if path else [])):
+        file = BoardFile(source)
+        root = file.compose()
+        found = file.items(root, "boards")
+        if not found:
+            file.refuse(root, "there is no board in it")
+        entries |= {name: (file, node) for name, node in found.items()}
+    return {name: _board(file, _resolved(entries, name), name) for name, (file, _) in entries.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """The YAML file being read. `where` names a value in messages, like `uno.flash_bytes`."""
-
-    path: Path
-
-    def refuse(self, node: yaml.Node, problem: str, fix: str = "") -> NoReturn:
-        """Raise the ConfigError that points at `node`."""
-        raise ConfigError(f"{self.path}:{node.start_mark.line + 1}: {problem}.", fix=fix)
-
-    def compose(self) -> yaml.Node:
-        """The file's one document as nodes."""
-        try:
-            root = yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self.path} cannot be read: {error}.") from error
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f":{mark.line + 1}" if mark else ""
-            raise ConfigError(
-                f"{self.path}{line}: this is not YAML: {error.problem or error.context}."
-            ) from error
-        except (yaml.YAMLError, RecursionError) as error:
-            raise ConfigError(f"{self.path} is not YAML: {type(error).__name__}.") from error
-        if root is None:
-            raise ConfigError(f"{self.path} is empty.", fix="It maps the names of boards to what they are.")
-        return root
-
-    def items(self, node: yaml.Node, where: str) -> dict[str, yaml.Node]:
-        """A mapping's values by key; each key is a word and there only once."""
-        if not isinstance(node, yaml.MappingNode) or node.tag != "tag:yaml.org,2002:map":
-            self.refuse(node, f"{where} must be a mapping (key: value), not {_kind(node)}")
-        found: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", key.value):
-                self.refuse(
-                    key, f"{where}: a name has small letters, digits and underscores, not {_kind(key)}"
-                )
-            if key.value in found:
-                first = found[key.value].start_mark.line + 1
-                self.refuse(key, f"{where}: {key.value!r} is there twice, first in line {first}")
-            found[key.value] = value
-        return found
-
-    def values(self, node: yaml.Node, where: str, keys: Mapping[str, _Key]) -> dict[str, Any]:
-        """A mapping with these keys only, each value read by its reader."""
-        found = self.items(node, where)
-        for name, child in found.items():
-            if name not in keys:
-                self.refuse(child, f"{where}: unknown key {name!r}", nearest(name, keys))
-        for name, key in keys.items():
-            if key.required and name not in found:
-                self.refuse(node, f"{where}: the key {name!r} is missing", "docs/BOARDS.md explains it.")
-        return {name: keys[name].read(self, child, f"{where}.{name}") for name, child in found.items()}
+def _resolved(
+    entries: Mapping[str, tuple[BoardFile, yaml.Node]], name: str, children: tuple[str, ...] = ()
+) -> yaml.Node:
+    """An entry with all that it inherits; `children` are those that asked for it."""
+    file, node = entries[name]
+    parent_node = file.items(node, name).get("inherits")
+    if parent_node is None:
+        return node
+    parent = board_file.text(file, parent_node, f"{name}.inherits")
+    if parent not in entries:
+        file.refuse(parent_node, f"{name}.inherits: there is no board {parent!r}", nearest(parent, entries))
+    if parent in (name, *children):
+        file.refuse(parent_node, f"{name}.inherits: {' from '.join((*children, name, parent))} is a circle")
+    return file.merge(_resolved(entries, parent, (*children, name)), node, name)
 
 
-_Read = Callable[[_File, yaml.Node, str], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key's reader (file, node, where) -> value, and whether the key must be there."""
-
-    read: _Read
-    required: bool = True
-
-
-def _kind(node: yaml.Node) -> str:
-    """What a node is, in words for a message."""
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping" if node.tag.endswith(":map") else f"a mapping tagged {node.tag}"
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    return f"{str(node.value)[:40]!r}"
-
-
-def _scalar(file: _File, node: yaml.Node, where: str, tag: str, expected: str) -> str:
-    """A plain value's text, if YAML takes it for `tag`."""
-    if not isinstance(node, yaml.ScalarNode) or node.tag != f"tag:yaml.org,2002:{tag}":
-        file.refuse(node, f"{where} must be {expected}, not {_kind(node)}")
-    return str(node.value)
-
-
-def _text(file: _File, node: yaml.Node, where: str) -> str:
-    text = _scalar(file, node, where, "str", "a text (put it in quotes)")
-    if not text.strip() or not text.isprintable():
-        file.refuse(node, f"{where} must be a text of one line, not {text[:40]!r}")
-    return text
-
-
-def _word(file: _File, node: yaml.Node, where: str) -> str:
-    text = _text(file, node, where)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
-        file.refuse(node, f"{where} must be one word, not {text[:40]!r}")
-    return text
-
-
-def _one_of(names: tuple[str, ...]) -> _Read:
-    def read(file: _File, node: yaml.Node, where: str) -> str:
-        text = _text(file, node, where)
-        if text not in names:
-            file.refuse(node, f"{where}: unknown value {text!r}", nearest(text, names))
-        return text
-
-    return read
-
-
-def _count(file: _File, node: yaml.Node, where: str) -> int:
-    text = _scalar(file, node, where, "int", "a whole number")
-    if not re.fullmatch(r"[1-9][0-9_]{0,11}", text):
-        file.refuse(node, f"{where} must be a whole number above 0 in decimal digits, not {text[:40]!r}")
-    return int(text.replace("_", ""))
-
-
-def _seconds(file: _File, node: yaml.Node, where: str) -> float:
-    tag = "float" if node.tag.endswith(":float") else "int"
-    text = _scalar(file, node, where, tag, "a number of seconds")
-    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{0,6})?", text):
-        file.refuse(node, f"{where} must be seconds between 0 and 99, not {text[:40]!r}")
-    return float(text)
-
-
-def _or_null(read: _Read) -> _Read:
-    def read_or_null(file: _File, node: yaml.Node, where: str) -> Any:
-        return None if node.tag == "tag:yaml.org,2002:null" else read(file, node, where)
-
-    return read_or_null
-
-
-def _usb_ids(file: _File, node: yaml.Node, where: str) -> tuple[tuple[int, int], ...]:
-    if not isinstance(node, yaml.SequenceNode) or node.tag != "tag:yaml.org,2002:seq":
-        file.refuse(node, f'{where} must be a list like ["2341:0043"], not {_kind(node)}')
-    return tuple(_usb_id(file, child, where) for child in node.value)
-
-
-def _usb_id(file: _File, node: yaml.Node, where: str) -> tuple[int, int]:
-    text = _text(file, node, where)
-    match = re.fullmatch(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})", text)
-    if match is None:
-        file.refuse(
-            node, f'{where} must hold vendor:product in hex digits like "2341:0043", not {text[:40]!r}'
-        )
-    return int(match[1], 16), int(match[2], 16)
-
-
-def _upload(file: _File, node: yaml.Node, where: str) -> Upload:
-    return Upload(**file.values(node, where, _UPLOAD_KEYS))
-
-
-def _reset(file: _File, node: yaml.Node, where: str) -> Reset:
-    return Reset(**file.values(node, where, _RESET_KEYS))
-
-
-def _emulators(file: _File, node: yaml.Node, where: str) -> dict[str, dict[str, str]]:
-    known = {
-        name: _Key(_emulator({option: _Key(_word) for option in options}), required=False)
-        for name, options in EMULATOR_OPTIONS.items()
-    }
-    return file.values(node, where, known)
-
-
-def _emulator(keys: Mapping[str, _Key]) -> _Read:
-    def read(file: _File, node: yaml.Node, where: str) -> dict[str, str]:
-        return file.values(node, where, keys)
-
-    return read
-
-
-def _board(file: _File, node: yaml.Node, name: str) -> Board:
+def _board(file: BoardFile, node: yaml.Node, name: str) -> Board:
     values = file.values(node, name, _BOARD_KEYS)
+    values.pop("inherits", None)
     try:
         return Board(name=name, **values)
     except ValueError as error:
         file.refuse(node, f"{name}: {error}")
 
 
-_UPLOAD_KEYS: Final = {"protocol": _Key(_one_of(UPLOAD_PROTOCOLS)), "usb_ids": _Key(_usb_ids)}
+def _upload(file: BoardFile, node: yaml.Node, where: str) -> Upload:
+    return Upload(**file.values(node, where, _UPLOAD_KEYS))
 
-_RESET_KEYS: Final = {"settle_s": _Key(_seconds)}
 
-_BOARD_KEYS: Final = {
-    "title": _Key(_text),
-    "mcu": _Key(_text),
-    "cpu": _Key(_text),
-    "cpu_hz": _Key(_or_null(_count)),
-    "flash_bytes": _Key(_or_null(_count)),
-    "ram_bytes": _Key(_or_null(_count)),
-    "port": _Key(_one_of(PORTS)),
-    "pio_env": _Key(_word),
-    "baud": _Key(_count, required=False),
-    "upload": _Key(_upload, required=False),
-    "reset": _Key(_reset, required=False),
-    "emulators": _Key(_emulators, required=False),
-    "notes": _Key(_text, required=False),
+def _reset(file: BoardFile, node: yaml.Node, where: str) -> Reset:
+    return Reset(**file.values(node, where, _RESET_KEYS))
+
+
+def _build(file: BoardFile, node: yaml.Node, where: str) -> dict[str, str]:
+    return file.values(node, where, _BUILD_KEYS)
+
+
+def _emulators(file: BoardFile, node: yaml.Node, where: str) -> dict[str, dict[str, str]]:
+    known = {
+        name: Key(_emulator(option, machines), required=False)
+        for name, (option, machines) in EMULATORS.items()
+    }
+    return file.values(node, where, known)
+
+
+def _emulator(option: str, machines: Mapping[str, Memory]) -> Read:
+    def read(file: BoardFile, node: yaml.Node, where: str) -> dict[str, str]:
+        return file.values(node, where, {option: Key(board_file.one_of(machines))})
+
+    return read
+
+
+_UPLOAD_KEYS: Final = {
+    "protocol": Key(board_file.one_of(UPLOAD_PROTOCOLS)),
+    "usb_ids": Key(board_file.tuple_of(board_file.usb_id, '["2341:0043"]')),
+}
+
+_RESET_KEYS: Final = {"settle_s": Key(board_file.seconds)}
+
+_BUILD_KEYS: Final = {
+    "mcu": Key(board_file.word, required=False),
+    "family": Key(board_file.word, required=False),
+    "variant": Key(board_file.word, required=False),
+}
+
+_BOARD_KEYS: Final[dict[str, Key]] = {
+    "inherits": Key(board_file.text, required=False),
+    "title": Key(board_file.text),
+    "mcu": Key(board_file.text),
+    "cpu": Key(board_file.text),
+    "cpu_hz": Key(board_file.or_null(board_file.count)),
+    "cpu_features": Key(
+        board_file.tuple_of(board_file.one_of(CPU_FEATURES), "[fpu, dsp]"), required=False
+    ),
+    "flash_bytes": Key(board_file.or_null(board_file.count)),
+    "ram_bytes": Key(board_file.or_null(board_file.count)),
+    "port": Key(board_file.one_of(get_args(Port))),
+    "toolchain": Key(board_file.one_of(get_args(ToolchainName))),
+    "pio_env": Key(board_file.word),
+    "pio_board": Key(board_file.word, required=False),
+    "build": Key(_build, required=False),
+    "baud": Key(board_file.count, required=False),
+    "upload": Key(_upload, required=False),
+    "reset": Key(_reset, required=False),
+    "emulators": Key(_emulators, required=False),
+    "notes": Key(board_file.text, required=False),
 }

@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from harness import children, elf, pio
-from harness.boards import Board, Port
+from harness import children, elf, pio, toolchains
+from harness.boards import Board
 from harness.errors import BuildError, DoesNotFitError, UnavailableError
 from harness.locks import locked
 from harness.resources import resource
+from harness.toolchains import TOOLCHAINS
 
 if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
@@ -38,41 +39,6 @@ _RECORD: Final = "build.json"
 
 #: So many of a case's builds stay in the cache, those that were used last.
 _KEPT_BUILDS: Final = 4
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Toolchain:
-    """What a firmware port is compiled with."""
-
-    prefix: str
-    """Before the names of the GNU tools."""
-    packages: str
-    """Debian's packages of it."""
-    image_suffix: str
-    image_options: tuple[str, ...]
-    """objcopy's options for the file that is flashed; without any, the ELF itself is run."""
-
-    @property
-    def tools(self) -> tuple[str, ...]:
-        """The programs that a build starts."""
-        return (f"{self.prefix}gcc", f"{self.prefix}objcopy")
-
-
-TOOLCHAINS: Final[Mapping[Port, Toolchain]] = {
-    "native": Toolchain(prefix="", packages="gcc libc6-dev", image_suffix=".elf", image_options=()),
-    "stm32f4": Toolchain(
-        prefix="arm-none-eabi-",
-        packages="gcc-arm-none-eabi libnewlib-arm-none-eabi",
-        image_suffix=".bin",
-        image_options=("-O", "binary"),
-    ),
-    "uno": Toolchain(
-        prefix="avr-",
-        packages="gcc-avr avr-libc",
-        image_suffix=".hex",
-        image_options=("-O", "ihex", "-R", ".eeprom"),
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,15 +77,6 @@ class Firmware:
     """The builder's stack.json: the chain of calls behind the reserve; empty on `native`."""
 
 
-def unavailable(board: Board) -> str | None:
-    """Why a firmware for the board cannot be built on this machine, and the remedy; None when it can."""
-    toolchain = TOOLCHAINS[board.port]
-    missing = [tool for tool in toolchain.tools if shutil.which(tool) is None]
-    if not missing:
-        return None
-    return f"{' and '.join(missing)} not found: `apt-get install {toolchain.packages}`."
-
-
 def build(
     source: GeneratedSource,
     board: Board,
@@ -143,7 +100,7 @@ def build(
         BuildError: a tool refused the source.
         UnavailableError: a tool is missing.
     """
-    if reason := unavailable(board):
+    if reason := toolchains.unavailable(board):
         raise UnavailableError(f"The toolchain for {board.title} is not here.", cause=reason)
     template = pio.prepare(firmware or resource("firmware"), cache)
     home = cache / "builds" / re.sub(r"[^\w.+=,-]", "__", case_id)
@@ -186,26 +143,9 @@ def _key(source: GeneratedSource, board: Board, tree_digest: str) -> str:
         "files": dict(source.files),
         "arena_bytes": source.arena_bytes,
         "model_sha256": source.model_sha256,
-        "board": [board.name, board.port, board.pio_env, board.flash_bytes, board.ram_bytes],
+        "board": [board.name, board.port, board.pio_env, sorted(pio.board_options(board).items())],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _toolchain_state(board: Board, linked: list[str]) -> dict[str, list[int]]:
-    """Size and time of the tools and of the libraries that were linked: changed by any upgrade.
-
-    Cheaper than asking a compiler for its version, and it notices a new C library as well.
-    """
-    tools = [shutil.which(tool) for tool in TOOLCHAINS[board.port].tools]
-    state = {}
-    for name in sorted({os.path.realpath(tool) for tool in tools if tool} | set(linked)):
-        try:
-            status = Path(name).stat()
-        except OSError:
-            state[name] = [-1, -1]
-        else:
-            state[name] = [status.st_size, status.st_mtime_ns]
-    return state
 
 
 def _find(job: _Job) -> dict[str, Any] | None:
@@ -216,7 +156,7 @@ def _find(job: _Job) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     known: dict[str, list[int]] = record["tools"]
-    if not whole or _toolchain_state(job.board, list(known)) != known:
+    if not whole or toolchains.state(job.board, list(known)) != known:
         return None
     with suppress(OSError):  # a cache that may only be read loses nothing anyway
         os.utime(job.folder)  # it is in use: see `_displace_old_builds`
@@ -239,15 +179,15 @@ def _make(job: _Job) -> dict[str, Any]:
         for name, text in job.source.files.items():
             (model / name).write_text(text, encoding="utf-8")
         done = pio.run(
-            job.template, "-e", job.board.pio_env, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S
+            job.template, job.board, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S
         )
-        output = work / "build" / job.board.pio_env
+        output = work / "build" / pio.ENVIRONMENT
         # asked even after a link that succeeded: boards.yaml may be stricter than PlatformIO's board file
         record = _does_not_fit(job, output)
         if record is None and done.returncode != 0:
             raise _build_error(job, done)
         record = record or _collect(job, output, draft)
-        record["tools"] = _toolchain_state(job.board, pio.linked_files(output))
+        record["tools"] = toolchains.state(job.board, pio.linked_files(output))
         record["files"] = {file.name: _sha256(file) for file in sorted(draft.iterdir()) if file.is_file()}
         (draft / _RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         shutil.rmtree(job.folder, ignore_errors=True)  # whole or not: `_find` refused it
@@ -269,14 +209,13 @@ def _displace_old_builds(home: Path, work: Path) -> None:
 
 def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
     """Move the program from PlatformIO's folder to the draft, stamp it, make the image, take its sizes."""
-    toolchain = TOOLCHAINS[job.board.port]
+    toolchain = TOOLCHAINS[job.board.toolchain]
     program = draft / "firmware.elf"
     shutil.copy2(output / "firmware.elf", program)
     digest = elf.stamp(program)
     image = draft / f"firmware{toolchain.image_suffix}"
-    if toolchain.image_options:
-        objcopy: list[str | Path] = [f"{toolchain.prefix}objcopy", *toolchain.image_options, program, image]
-        copied = children.run(objcopy, timeout_s=60, log=job.log)
+    if toolchain.image_command:
+        copied = children.run([*toolchain.image_command, program, image], timeout_s=60, log=job.log)
         if copied.returncode != 0:
             raise _build_error(job, copied)
     stack = pio.stack_report(output)
@@ -354,7 +293,7 @@ def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | Unavail
     if done.timed_out:
         return BuildError(f"The build took more than {_TIMEOUT_S:.0f} s.", fix=f"See {job.log}.")
     if re.search(r"cannot read spec file|fatal error: [\w/]+\.h: No such file|cannot find -l", done.output):
-        packages = TOOLCHAINS[job.board.port].packages
+        packages = TOOLCHAINS[job.board.toolchain].packages
         missing = re.search(r"(cannot read spec file|fatal error: |cannot find -l).*", done.output)
         return UnavailableError(
             f"The toolchain for {job.board.title} is incomplete: {missing[0] if missing else ''}.",

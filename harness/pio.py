@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import children
+from harness.boards import Board
 from harness.errors import UnavailableError
 
 _SCONS: Final = """\
@@ -39,6 +40,9 @@ DRAFT_PREFIX: Final = "draft-"
 
 #: A draft takes seconds; one of this age belongs to nobody any more.
 _STALE_DRAFT_S: Final = 3600.0
+
+#: The environment that is made for each build; its folder of output has this name.
+ENVIRONMENT: Final = "firmware"
 
 _PLATFORM_URI: Final = "symlink://platforms/quantrig"
 
@@ -176,8 +180,38 @@ def environment(template: Template, *, work: Path, model: Path) -> dict[str, str
     }
 
 
+def board_options(board: Board) -> dict[str, str]:
+    """What boards.yaml says of the board, in PlatformIO's words; all of it wins over the board file that
+    the environment names."""
+    options = {"custom_qr_board": board.name}
+    if board.pio_board:
+        options["board"] = board.pio_board
+    numbers = {
+        "board_build.baud": board.baud,
+        "board_upload.maximum_size": board.flash_bytes,
+        "board_upload.maximum_ram_size": board.ram_bytes,
+    }
+    options |= {name: str(number) for name, number in numbers.items() if number is not None}
+    if board.cpu_hz is not None:
+        options["board_build.f_cpu"] = f"{board.cpu_hz}L"
+    if board.upload is not None:
+        options["upload_protocol"] = board.upload.protocol
+    return options | {f"board_build.{key}": value for key, value in board.build.items()}
+
+
+def _project_file(template: Template, board: Board, work: Path) -> Path:
+    """The template's platformio.ini with the board's own environment, called `ENVIRONMENT`, at its end."""
+    lines = [(template.project / "platformio.ini").read_text(encoding="utf-8"), f"[env:{ENVIRONMENT}]"]
+    lines.append(f"extends = env:{board.pio_env}")
+    lines += [f"{name} = {value}" for name, value in board_options(board).items()]
+    file = work / "platformio.ini"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
 def run(
     template: Template,
+    board: Board,
     *arguments: str,
     work: Path,
     model: Path,
@@ -185,9 +219,10 @@ def run(
     timeout_s: float,
     variables: Mapping[str, str] | None = None,
 ) -> children.CompletedRun:
-    """`pio run ARGUMENTS` on the template, one compiler at a time, into the folder `work`/build."""
+    """`pio run ARGUMENTS` for the board, one compiler at a time, into `work`/build/`ENVIRONMENT`."""
+    project = ("-d", template.project, "-c", _project_file(template, board, work), "-e", ENVIRONMENT)
     return children.run(
-        [sys.executable, "-m", "platformio", "run", "-d", template.project, "-j", "1", "-v", *arguments],
+        [sys.executable, "-m", "platformio", "run", *project, "-j", "1", "-v", *arguments],
         timeout_s=timeout_s,
         log=log,
         env=environment(template, work=work, model=model) | dict(variables or {}),

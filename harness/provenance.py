@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from harness import __version__, children, reference
 from harness.boards import Board
-from harness.build import TOOLCHAINS
 from harness.errors import UnavailableError
 from harness.quantize.digests import training_digest
 from harness.records import Provenance
@@ -23,6 +22,7 @@ from harness.resources import resource
 from harness.spec_file import spec_to_plain
 from harness.sweep import Case, SweepSpec
 from harness.targets import TARGETS
+from harness.toolchains import TOOLCHAINS, environment_option
 from harness.workloads import Workload
 
 #: Packages whose version can move a number.
@@ -56,7 +56,7 @@ def describe_run(
     for name, board in lanes:
         target = TARGETS[name]
         missing = target.unavailable(boards[board])
-        targets[name] = {"label": target.LABEL, "clock": target.CLOCK}
+        targets[f"{board}:{name}"] = {"label": target.label(boards[board]), "clock": target.CLOCK}
         tools |= {} if missing else target.versions()
     tools |= _compilers(used_boards)
     return Provenance(
@@ -78,21 +78,24 @@ def describe_run(
 
 def _compilers(boards: Sequence[Board]) -> dict[str, str]:
     """First line that each compiler and linker in use says of itself."""
-    prefixes = dict.fromkeys(TOOLCHAINS[board.port].prefix for board in boards)
-    tools = [f"{prefix}{tool}" for prefix in prefixes for tool in ("gcc", "ld")]
+    toolchains = [TOOLCHAINS[name] for name in dict.fromkeys(board.toolchain for board in boards)]
+    tools = dict.fromkeys(tool for chain in toolchains for tool in (chain.compiler, chain.linker) if tool)
     shown = {tool: _output([tool, "--version"]).partition("\n")[0] for tool in tools}
     return {tool: line for tool, line in shown.items() if line}
 
 
 def _compiler_flags(board: Board) -> str:
     """The flags of every C file, from the very module that PlatformIO's builder takes them from."""
+    if board.toolchain == "platformio":
+        return "as PlatformIO's platform and firmware/platforms/quantrig/upstream.py give them"
     platform_ = resource("firmware") / "platforms" / "quantrig"
     spec = importlib.util.spec_from_file_location("qr_toolchain", platform_ / "builder" / "qr_toolchain.py")
     if spec is None or spec.loader is None:
         raise FileNotFoundError(platform_)
     toolchain = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(toolchain)
-    description = json.loads((platform_ / "boards" / f"{board.pio_env}.json").read_text(encoding="utf-8"))
+    name = environment_option(board.pio_env, "board")
+    description = json.loads((platform_ / "boards" / f"{name}.json").read_text(encoding="utf-8"))
     build = description["build"]
     machine = toolchain.machine_flags(build["arch"], build.get("mcu", ""))
     return " ".join([*machine, build["optimize"], *toolchain.flags(build["arch"])])

@@ -12,13 +12,12 @@
 #error "the builder defines QR_BOARD as the board's name, a C string"
 #endif
 
-#if defined(QR_PORT_NATIVE) + defined(QR_PORT_STM32F4) + defined(QR_PORT_UNO) != 1
-#error "the builder defines exactly one of QR_PORT_NATIVE, QR_PORT_STM32F4, QR_PORT_UNO"
-#endif
-
-/* Bytes of the ring that an interrupt-fed port receives into; a power of two, one slot stays free. */
+/* Bytes of the ring that the port receives into; a power of two, one slot stays free. Arduino cores keep
+ * a ring of 64 bytes of their own, but for the ESP32's, which can be told how much. */
 #ifndef QR_RX_RING_BYTES
-#ifdef QR_PORT_UNO
+#if defined(QR_PORT_ARDUINO) && !defined(ARDUINO_ARCH_ESP32)
+#define QR_RX_RING_BYTES 64
+#elif defined(__AVR__)
 #define QR_RX_RING_BYTES 128
 #else
 #define QR_RX_RING_BYTES 4096
@@ -27,7 +26,9 @@
 
 /* Largest frame before COBS: header, body and CRC. One buffer of this size serves both directions. */
 #ifndef QR_FRAME_BYTES
-#ifdef QR_PORT_UNO
+#if defined(QR_PORT_ARDUINO) && !defined(ARDUINO_ARCH_ESP32)
+#define QR_FRAME_BYTES 60
+#elif defined(__AVR__)
 #define QR_FRAME_BYTES 124
 #else
 #define QR_FRAME_BYTES 2048

@@ -26,7 +26,11 @@ enum qr_counter {
     QR_COUNTER_MONOTONIC = 1, /* host process: clock_gettime, nanoseconds */
     QR_COUNTER_CYCCNT = 2,    /* Cortex-M DWT, core clock */
     QR_COUNTER_TIM2 = 3,      /* STM32 TIM2, APB1 timer clock */
-    QR_COUNTER_TIMER1 = 4     /* AVR Timer1 without prescaler, CPU clock */
+    QR_COUNTER_TIMER1 = 4,    /* AVR Timer1 without prescaler, CPU clock */
+    /* emulators only: executed instructions, as the port works them out of the emulator's timer */
+    QR_COUNTER_INSTRUCTIONS = 5,
+    QR_COUNTER_MICROS = 6, /* micros() of an Arduino core: a clock of 1 MHz, not the CPU's */
+    QR_COUNTER_CPU = 7     /* the CPU's cycle counter, as an Arduino core gives it */
 };
 
 /* Clocks to full speed, serial up, counter running, stack painted. Called once, first. */

@@ -21,7 +21,15 @@ REPLY: Final = 0x80
 #: By the number in HELLO: what executes the model.
 ENGINES: Final = {1: "aot"}
 #: By the number in HELLO (`enum qr_counter` of port.h): what times an inference.
-COUNTERS: Final = {1: "monotonic", 2: "cyccnt", 3: "tim2", 4: "timer1"}
+COUNTERS: Final = {
+    1: "monotonic",
+    2: "cyccnt",
+    3: "tim2",
+    4: "timer1",
+    5: "instructions",
+    6: "micros",
+    7: "cpu",
+}
 #: By the number in the tensor table (model.h): the NumPy name and the bytes of one element.
 DTYPES: Final = {0: ("float32", 4), 1: ("int8", 1), 2: ("uint8", 1), 3: ("int16", 2), 4: ("int32", 4)}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.records import Clock
 from harness.report.stats import metric_interval
-from harness.report.style import colours, finish, marker, new_figure, short, target_labels, variant_handles
+from harness.report.style import colours, finish, marker, new_figure, lane_labels, short, variant_handles
 from harness.report.view import CLOCK_TITLES, METRIC_TITLES, STATUS_TEXT, TICKS, Entry, View, of_workload
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def latency(view: View, clock: Clock) -> Figure:
         if entry.row is not None and not entry.ok
     ]
     more = f" and {len(absent) - 4} more" if len(absent) > 4 else ""
-    footer = [*target_labels(view, clock), _CROWDED if is_crowded else ""]
+    footer = [*lane_labels(view, clock), _CROWDED if is_crowded else ""]
     footer.append(f"Not shown: {', '.join(absent[:4])}{more}." if absent else "")
     finish(figure, title=f"{CLOCK_TITLES[clock]}: quality against latency", handles=handles, footer=footer)
     return figure

@@ -135,7 +135,7 @@ def _results(view: View, samples: Mapping[str, Samples]) -> Iterator[str]:
             shown.add(table.clock)
             yield f"## {clock_title(table.clock)}\n"
             entries = view.of_clock(table.clock)
-            lines = [f"`{target}`: {escape_markdown(label)}  " for target, label in view.labels(entries)]
+            lines = [f"`{lanes}`: {escape_markdown(label)}  " for lanes, label in view.labels(entries)]
             if table.clock is Clock.CYCLES:
                 lines += [f"Times are at {rate}.  " for rate in _rates(entries)]
             yield "\n".join(lines) + "\n"
@@ -157,13 +157,13 @@ def _plots(plots: Sequence[tuple[str, str]]) -> str:
 
 
 def _not_on_hardware(view: View) -> str:
-    """The targets that are no board, and what their numbers are worth."""
-    labels = [(target, label) for target, label in view.labels(view.entries) if target != HARDWARE]
+    """The lanes that are no board, and what their numbers are worth."""
+    labels = view.labels([entry for entry in view.entries if entry.target != HARDWARE])
     if not labels:
         return ""
-    every = len(labels) == len(view.labels(view.entries))
-    first = "**Nothing in this run was measured on a board.**" if every else "These targets are not boards:"
-    lines = [f"- `{target}`: {escape_markdown(label)}" for target, label in labels]
+    every = all(entry.target != HARDWARE for entry in view.entries)
+    first = "**Nothing in this run was measured on a board.**" if every else "These lanes are not boards:"
+    lines = [f"- `{lanes}`: {escape_markdown(label)}" for lanes, label in labels]
     synthetic = [name for name in view.workloads if view.provenance.workloads.get(name, {}).get("synthetic")]
     if synthetic:
         lines.append(f"- Synthetic data, made by a generator: {', '.join(map(escape_markdown, synthetic))}.")

@@ -21,7 +21,7 @@ from harness.report.style import (
     new_figure,
     patch,
     short,
-    target_labels,
+    lane_labels,
     variant_handles,
 )
 from harness.report.view import (
@@ -220,7 +220,7 @@ def variants(view: View, clock: Clock) -> Figure:
         title=f"{CLOCK_TITLES[clock]}: variants compared with float32",
         handles=variant_handles(view, shown),
         footer=[
-            *target_labels(view, clock),
+            *lane_labels(view, clock),
             "Metric: an accuracy is better above 1, an MAE below. Grey: not compared, there is no float32.",
         ],
     )

@@ -148,6 +148,6 @@ def variant_handles(view: View, entries: Sequence[Entry]) -> list[Any]:
     return [patch(palette[name], name) for name in view.variants if name in shown]
 
 
-def target_labels(view: View, clock: Clock) -> list[str]:
+def lane_labels(view: View, clock: Clock) -> list[str]:
     """What the numbers of each target are, a sentence each."""
-    return [f"{target}: {label}" for target, label in view.labels(view.of_clock(clock))]
+    return [f"{lanes}: {label}" for lanes, label in view.labels(view.of_clock(clock))]

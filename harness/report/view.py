@@ -96,7 +96,7 @@ class View:
         """The clock of its target, known also where nothing was measured."""
         if entry.row is not None and entry.row.clock is not None:
             return entry.row.clock
-        name = self.provenance.targets.get(entry.target, {}).get("clock")
+        name = self.provenance.targets.get(entry.lane, {}).get("clock")
         return Clock(name) if name in tuple(Clock) else None
 
     def clocks(self) -> tuple[Clock | None, ...]:
@@ -134,10 +134,10 @@ class View:
     def board_title(self, name: str) -> str:
         return one_line(str(self.provenance.boards.get(name, {}).get("title") or name))
 
-    def target_label(self, name: str) -> str:
-        """What numbers of this target are, one sentence."""
+    def lane_label(self, lane: str) -> str:
+        """What numbers of this lane are, one sentence."""
         return one_line(
-            str(self.provenance.targets.get(name, {}).get("label") or "What it counts is not recorded.")
+            str(self.provenance.targets.get(lane, {}).get("label") or "What it counts is not recorded.")
         )
 
     def limit(self, board: str, key: str) -> int | None:
@@ -146,8 +146,11 @@ class View:
         return value if isinstance(value, int) and value > 0 else None
 
     def labels(self, entries: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
-        """(target, label) of the targets among the entries."""
-        return tuple((name, self.target_label(name)) for name in _unique(entry.target for entry in entries))
+        """(lanes, label) of the lanes among the entries, those of one label together."""
+        lanes: dict[str, list[str]] = {}
+        for lane in _unique(entry.lane for entry in entries):
+            lanes.setdefault(self.lane_label(lane), []).append(lane)
+        return tuple((", ".join(names), label) for label, names in lanes.items())
 
 
 def of_workload(entries: Sequence[Entry], workload: str) -> tuple[Entry, ...]:

@@ -23,8 +23,9 @@ class Target(Protocol):
 
     CLOCK: str
     """What one tick is: "cycles", "instructions" or "wall"."""
-    LABEL: str
-    """What the numbers are worth, in one sentence."""
+
+    def label(self, board: Board) -> str:
+        """What the board's numbers are worth here, in one sentence."""
 
     def unavailable(self, board: Board, *, port: str | None = None) -> str | None:
         """Why the board's firmware cannot run here now, and the remedy; None when it can."""

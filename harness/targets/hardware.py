@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from harness import build, children, pio
+from harness import children, pio, toolchains
 from harness.boards import Board, Upload
 from harness.build import Firmware
 from harness.errors import UnavailableError, UploadError
@@ -23,7 +23,6 @@ from harness.link.transport import SerialTransport, Transport
 from harness.resources import cache_dir, resource
 
 CLOCK: str = "cycles"
-LABEL: str = "CPU cycles of the board itself, counted by its own timer."
 
 #: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.
 UPLOADERS: Final[dict[str, tuple[str, str]]] = {
@@ -63,6 +62,11 @@ def serial_ports() -> list[SerialPort]:
     ]
 
 
+def label(board: Board) -> str:
+    """See Target."""
+    return "CPU cycles of the board itself, counted by its own timer."
+
+
 def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if board.upload is None:
@@ -70,7 +74,7 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     program, package = UPLOADERS[board.upload.protocol]
     if shutil.which(program) is None:
         return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
-    if reason := build.unavailable(board):
+    if reason := toolchains.unavailable(board):
         return reason
     if port is None:
         return f"No serial port was given for {board.title}: `--port {board.name}=/dev/ttyACM0`."
@@ -110,13 +114,14 @@ def open(  # noqa: A001 - the name that every target has
 
 def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Path) -> None:
     """Flash the very image that was built and stamped."""
-    arguments = ["-e", board.pio_env, "-t", "upload"]
+    arguments = ["-t", "upload"]
     if upload.protocol == "arduino":
         arguments += ["--upload-port", port]
     template = pio.prepare(resource("firmware"), cache_dir())
     with TemporaryDirectory(prefix="quantrig-upload-") as work:
         done = pio.run(
             template,
+            board,
             *arguments,
             work=Path(work),
             model=firmware.model,

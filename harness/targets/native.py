@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import build
+from harness import toolchains
 from harness.boards import Board
 from harness.build import Firmware
 from harness.link.transport import Transport
 from harness.targets.process import start
 
 CLOCK: str = "wall"
-LABEL: str = "Wall time of this computer, disturbed by whatever else runs on it; says nothing about a board."
+
+
+def label(board: Board) -> str:
+    """See Target."""
+    return "Wall time of this computer, disturbed by whatever else runs on it; says nothing about a board."
 
 
 def unavailable(board: Board, *, port: str | None = None) -> str | None:
@@ -27,7 +31,7 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
         return (
             "The native firmware is read as an ELF file, which this system does not have: use Linux or WSL."
         )
-    return build.unavailable(board)
+    return toolchains.unavailable(board)
 
 
 def versions() -> dict[str, str]:

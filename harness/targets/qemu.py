@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's system emulator for Arm: exact instruction counts, no notion of time.
+"""QEMU's system emulators: exact instruction counts, no notion of time.
 
-With `-icount shift=0` each instruction advances the virtual clock by 1 ns and the timers of these
-machines run at 1 GHz, so one tick of the firmware's timer is one executed instruction.
+`-icount shift=N` lets each instruction advance the virtual clock by 2^N ns, so that a machine's timer
+counts instructions. Each machine has the shift at which its port's counts come out whole; what a tick of
+its timer is, the port knows (firmware/src/ports).
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness import build, children
+from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
 from harness.errors import UnavailableError
@@ -22,38 +24,98 @@ from harness.link.transport import Transport
 from harness.targets.process import start
 
 CLOCK: str = "instructions"
-LABEL: str = (
-    "Executed instructions, exact and repeatable; not time, since a core's cycles per instruction vary."
-)
 
-_PROGRAM: Final = "qemu-system-arm"
+_ARM: Final = "qemu-system-arm"
+_XTENSA: Final = "qemu-system-xtensa"
+
+#: Debian's package of each program.
+_PACKAGES: Final = {_ARM: "qemu-system-arm", _XTENSA: "qemu-system-misc"}
+
+_COUNTED: Final = "Executed instructions, exact and repeatable; not time"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """How one of QEMU's machines is started."""
+
+    program: str
+    shift: int
+    """Of -icount: 2^shift ns per instruction."""
+    options: tuple[str, ...]
+    """The rest of the command line but for the firmware: the link on stdin and stdout above all."""
+    label: str
+    """What its numbers are worth, in one sentence."""
+
+
+def _arm(shift: int, serial: int, core: str) -> Machine:
+    """An Arm machine whose link is its serial port number `serial`."""
+    others = ("-serial", "null") * serial
+    return Machine(
+        program=_ARM,
+        shift=shift,
+        options=("-chardev", "stdio,id=link,signal=off", *others, "-serial", "chardev:link"),
+        label=f"{_COUNTED}, since {core}'s cycles per instruction vary.",
+    )
+
+
+MACHINES: Final[Mapping[str, Machine]] = {
+    # its timers run at 1 GHz: a tick is an instruction; USART2, where the boards have their USB bridge
+    "netduinoplus2": _arm(0, 1, "a Cortex-M4"),
+    "mps2-an386": _arm(7, 0, "a Cortex-M4"),
+    "mps2-an500": _arm(7, 0, "a Cortex-M7"),
+    "lm3s6965evb": _arm(7, 0, "a Cortex-M3"),
+    "sim": Machine(
+        program=_XTENSA,
+        shift=6,
+        # the ESP32's addresses reach to 0x40400000: as much memory, of which only what is used is taken
+        options=("-cpu", "de233_fpu", "-m", "1100M", "-semihosting", "-serial", "none"),
+        label=(
+            "Executed instructions of LLVM's code for cpu esp32 on QEMU's generic de233_fpu core; not ESP32"
+            " time, no model of the chip, not the code that Espressif's GCC makes."
+        ),
+    ),
+}
+
+
+def label(board: Board) -> str:
+    """See Target."""
+    return _machine(board).label
 
 
 def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if "qemu" not in board.emulators:
         return f"boards.yaml names no QEMU machine for {board.title}."
-    if shutil.which(_PROGRAM) is None:
-        return f"{_PROGRAM} not found: `apt-get install qemu-system-arm`."
-    return build.unavailable(board)
+    program = _machine(board).program
+    if shutil.which(program) is None:
+        return f"{program} not found: `apt-get install {_PACKAGES[program]}`."
+    return toolchains.unavailable(board)
 
 
 def versions() -> dict[str, str]:
     """See Target."""
-    if shutil.which(_PROGRAM) is None:
-        return {}
-    shown = children.run([_PROGRAM, "--version"], timeout_s=30).output
-    return {"qemu": re.sub(r"^QEMU emulator version ", "", shown.partition("\n")[0].strip())}
+    found = {}
+    for program in (_ARM, _XTENSA):
+        if shutil.which(program):
+            shown = children.run([program, "--version"], timeout_s=30).output
+            number = re.sub(r"^QEMU emulator version ", "", shown.partition("\n")[0].strip())
+            found[program] = number
+    return found
 
 
 def command(firmware: Firmware, board: Board) -> list[str]:
-    """The emulator's command line: USART2, where the boards have their USB bridge, on stdin and stdout."""
+    """The emulator's command line."""
+    machine = _machine(board)
     return [
-        *(_PROGRAM, "-M", board.emulators["qemu"]["machine"], "-nodefaults", "-no-reboot"),
-        *("-display", "none", "-monitor", "none", "-icount", "shift=0"),
-        *("-chardev", "stdio,id=link,signal=off", "-serial", "null", "-serial", "chardev:link"),
+        *(machine.program, "-M", board.emulators["qemu"]["machine"], "-nodefaults", "-no-reboot"),
+        *("-display", "none", "-monitor", "none", "-icount", f"shift={machine.shift}"),
+        *machine.options,
         *("-kernel", str(firmware.elf)),
     ]
+
+
+def _machine(board: Board) -> Machine:
+    return MACHINES[board.emulators["qemu"]["machine"]]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from harness import build, children, pio
+from harness import children, pio, toolchains
 from harness.boards import Board
 from harness.build import Firmware
 from harness.errors import BuildError, UnavailableError
@@ -27,15 +27,17 @@ from harness.resources import cache_dir, resource
 from harness.targets.process import start
 
 CLOCK: str = "cycles"
-LABEL: str = (
-    "CPU cycles of a simulated chip; simavr's counts agree with the data sheet, no silicon took part."
-)
 
 #: The one chip that the runner simulates.
 MCU: Final = "atmega328p"
 
 _PACKAGES: Final = "libsimavr-dev libelf-dev"
 _LIBRARIES: Final = ("simavr", "elf")
+
+
+def label(board: Board) -> str:
+    """See Target."""
+    return "CPU cycles of a simulated chip; simavr's counts agree with the data sheet, no silicon took part."
 
 
 def unavailable(board: Board, *, port: str | None = None) -> str | None:
@@ -49,7 +51,7 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     missing = [f"lib{name}" for name in _LIBRARIES if _library(name) is None]
     if missing:
         return f"{' and '.join(missing)} not found: `apt-get install {_PACKAGES}`."
-    return build.unavailable(board)
+    return toolchains.unavailable(board)
 
 
 def versions() -> dict[str, str]:

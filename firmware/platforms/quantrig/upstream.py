@@ -65,4 +65,4 @@ env.Append(
 )
 if arch == "avr":
     env.Append(LINKFLAGS=[str(home / "ldscripts" / "avr_stack.ld")])
-qr_sources.collect(env, board.get("build.port"))
+qr_sources.collect(env, board.get("build.port"), board.get("build.shared", ""))

@@ -24,7 +24,8 @@ import qr_toolchain  # noqa: E402
 import qr_upload  # noqa: E402
 
 qr_toolchain.configure(env)
-qr_sources.collect(env, env.BoardConfig().get("build.port"))
+board = env.BoardConfig()
+qr_sources.collect(env, board.get("build.port"), board.get("build.shared", ""))
 elf = qr_link.program(env)
 image = qr_image.make(env, elf)
 qr_upload.target(env, image)

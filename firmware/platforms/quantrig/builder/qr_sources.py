@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 
-def collect(env: Any, port: str) -> None:
-    """Lists everything to build and every include folder. A port is all files that begin with its name.
+def collect(env: Any, port: str, shared: str = "") -> None:
+    """Lists everything to build and every include folder. A port is all files that begin with its name,
+    and those that begin with `shared_`, which ports of one kind of CPU have in common.
 
     All of lib/* is compiled; the linker drops what a model does not use.
     """
-    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*>")
+    common = f" +<ports/{shared}_*>" if shared else ""
+    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*>{common}")
     model = model_dir(env)
     project = Path(env.subst("$PROJECT_DIR"))
     libraries = sorted(path for path in (project / "lib").iterdir() if path.is_dir())

@@ -91,7 +91,7 @@ def configure(env: Any) -> None:
 def macros(env: Any, board: Any) -> list[tuple[str, object]]:
     """The macros that firmware/include/config.h and the ports ask for."""
     found: list[tuple[str, object]] = [
-        ("QR_BOARD", env.StringifyMacro(board.id)),
+        ("QR_BOARD", env.StringifyMacro(board_name(env))),
         (f"QR_PORT_{board.get('build.port').upper()}", 1),
         ("QR_CPU_HZ", board.get("build.f_cpu").rstrip("L") + "UL"),
     ]
@@ -100,6 +100,12 @@ def macros(env: Any, board: Any) -> list[tuple[str, object]]:
     if board.get("build.family", ""):
         found.append((f"QR_STM32{board.get('build.family')}", 1))
     return found
+
+
+def board_name(env: Any) -> str:
+    """The board's name in boards.yaml: the harness gives it; by hand it is the environment's."""
+    name = env.GetProjectOption("custom_qr_board", "")
+    return name or str(env["PIOENV"]).removesuffix("_upstream")
 
 
 def _write_record(env: Any) -> None:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What compiles the firmware of which board, and whether it is here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from configparser import ConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.boards import Board, ToolchainName
+from harness.resources import resource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Toolchain:
+    """Programs, files and packages that one kind of firmware is compiled with."""
+
+    compiler: str
+    """Its version goes into the results; empty where PlatformIO brings it."""
+    linker: str
+    """The same of the linker."""
+    others: tuple[str, ...] = ()
+    """The other programs that a build starts."""
+    files: tuple[str, ...] = ()
+    """Files that it reads and that may be missing."""
+    packages: str = ""
+    """Debian's packages of all this."""
+    image_suffix: str = ".elf"
+    image_command: tuple[str, ...] = ()
+    """What makes the file that is flashed from an ELF; empty: the ELF itself is run."""
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Everything that a build starts."""
+        return (self.compiler, self.linker, *self.others) if self.compiler else ()
+
+
+_AVR_IMAGE: Final = ("avr-objcopy", "-O", "ihex", "-R", ".eeprom")
+
+TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
+    "host": Toolchain(compiler="gcc", linker="ld", packages="gcc libc6-dev"),
+    "avr": Toolchain(
+        compiler="avr-gcc",
+        linker="avr-ld",
+        others=("avr-objcopy",),
+        packages="gcc-avr avr-libc",
+        image_suffix=".hex",
+        image_command=_AVR_IMAGE,
+    ),
+    "arm": Toolchain(
+        compiler="arm-none-eabi-gcc",
+        linker="arm-none-eabi-ld",
+        others=("arm-none-eabi-objcopy",),
+        packages="gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        image_suffix=".bin",
+        image_command=("arm-none-eabi-objcopy", "-O", "binary"),
+    ),
+    "esp32_llvm": Toolchain(
+        compiler="clang-22",
+        linker="xtensa-lx106-elf-ld",
+        others=("llc-22", "llvm-mc-22", "llvm-objdump-22"),
+        packages="clang-22 llvm-22 binutils-xtensa-lx106",
+    ),
+    "avr_arduino": Toolchain(
+        compiler="avr-gcc",
+        linker="avr-ld",
+        others=("avr-g++", "avr-objcopy"),
+        files=("/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h",),
+        packages="gcc-avr avr-libc arduino-core-avr",
+        image_suffix=".hex",
+        image_command=_AVR_IMAGE,
+    ),
+    "platformio": Toolchain(compiler="", linker=""),
+}
+
+
+def unavailable(board: Board) -> str | None:
+    """Why a firmware for the board cannot be built on this machine, and the remedy; None when it can."""
+    if board.toolchain == "platformio":
+        return _platform_missing(board)
+    toolchain = TOOLCHAINS[board.toolchain]
+    missing = [program for program in toolchain.programs if shutil.which(program) is None]
+    missing += [file for file in toolchain.files if not Path(file).exists()]
+    if not missing:
+        return None
+    return f"{' and '.join(missing)} not found: `apt-get install {toolchain.packages}`."
+
+
+def state(board: Board, linked: list[str]) -> dict[str, list[int]]:
+    """Size and time of the tools and of the libraries that were linked: changed by any upgrade.
+
+    Cheaper than asking a compiler for its version, and it notices a new C library as well.
+    """
+    tools = [shutil.which(tool) for tool in TOOLCHAINS[board.toolchain].programs]
+    found = {}
+    for name in sorted({os.path.realpath(tool) for tool in tools if tool} | set(linked)):
+        try:
+            status = Path(name).stat()
+        except OSError:
+            found[name] = [-1, -1]
+        else:
+            found[name] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def environment_option(environment: str, option: str) -> str:
+    """An option of an environment of firmware/platformio.ini, its own or inherited; empty: it has none."""
+    ini = ConfigParser(interpolation=None)
+    ini.read(resource("firmware") / "platformio.ini", encoding="utf-8")
+    section = f"env:{environment}"
+    while section:
+        if ini.has_option(section, option):
+            return ini.get(section, option)
+        section = ini.get(section, "extends", fallback="")
+    return ""
+
+
+def _platform_missing(board: Board) -> str | None:
+    """The same for a board whose compiler PlatformIO downloads: nothing is downloaded in a sweep."""
+    wanted = environment_option(board.pio_env, "platform")
+    name = re.split(r"[@ ]", wanted, maxsplit=1)[0]
+    core = Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
+    if any((core / "platforms").glob(f"{name}*")):
+        return None
+    return (
+        f"PlatformIO's platform {name}, which brings the compiler for {board.title}, is not installed: "
+        f"`pio pkg install --global --platform '{wanted}'`."
+    )
