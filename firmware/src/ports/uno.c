@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Arduino Uno: ATmega328P at 16 MHz, bare metal. Serial on USART0 through an interrupt-fed ring, time
- * from Timer1, which counts CPU cycles.
- *
- * A section's ticks are what the code alone costs: the pair start/stop and Timer1's own overflow
- * interrupt are measured once at start-up, on the chip or simulator at hand, and taken off (the two
- * disagree: simavr charges nothing for entering an interrupt, silicon four cycles).
+ * Arduino Uno: ATmega328P at 16 MHz, bare metal. Serial on USART0 through an interrupt-fed ring; clock
+ * and stack are those of avr_*.
  */
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/sleep.h>
 
+#include "avr_clock.h"
 #include "config.h"
 #include "port.h"
-#include "uno.h"
 
 #ifndef QR_BAUD
 #define QR_BAUD 1000000UL
@@ -24,19 +20,11 @@
 
 _Static_assert(QR_RX_RING_BYTES <= 256, "the ring's indices are bytes");
 
-extern uint8_t _end; /* of .bss, from the linker */
-
 static volatile uint8_t rx_ring[QR_RX_RING_BYTES];
 static volatile uint8_t rx_head; /* written by the interrupt only */
 static volatile uint8_t rx_tail; /* written by getc only */
 static volatile uint16_t rx_lost;
 static uint8_t tx_used;
-
-volatile uint8_t qr_uno_overflows_high; /* the upper part of the count in GPIOR2 and GPIOR1 */
-static uint8_t overflow_cycles;
-static uint16_t pair_cycles;
-static uint16_t section_low;
-static uint8_t section_pending;
 
 /* Measured in simavr: 67 cycles at most, and silicon's entry takes 4 more. At 1,000,000 baud a byte
  * comes every 160. */
@@ -57,42 +45,12 @@ ISR(USART_RX_vect)
         rx_lost++;
 }
 
-/* Ticks of a fixed loop; Timer1 overflows in it when it begins at 0xFFC0. */
-static uint16_t loop_ticks(uint16_t first)
-{
-    uint16_t last;
-
-    TCNT1 = first;
-    TIFR1 = _BV(TOV1);
-    for (uint8_t i = 0; i < 32; i++)
-        __asm__ volatile("nop");
-    last = TCNT1;
-    return last - first;
-}
-
-static void calibrate(void)
-{
-    uint16_t quiet;
-
-    TIMSK1 = 0;
-    quiet = loop_ticks(0xFFC0);
-    TIMSK1 = _BV(TOIE1);
-    overflow_cycles = (uint8_t)(loop_ticks(0xFFC0) - quiet);
-    TIMSK1 = 0;
-    pair_cycles = 0;
-    qr_port_timer_start();
-    pair_cycles = (uint16_t)qr_port_timer_stop();
-}
-
 /* see port.h */
 void qr_port_init(void)
 {
-    TCCR1A = 0;
-    TCCR1B = _BV(CS10);
     set_sleep_mode(SLEEP_MODE_IDLE);
     sei();
-    /* before the receiver is on: its interrupt would be taken for the timer's */
-    calibrate();
+    qr_avr_clock_init();
     UBRR0 = UBRR_VALUE;
     UCSR0A = _BV(U2X0);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
@@ -158,75 +116,4 @@ uint16_t qr_port_rx_lost(void)
     lost = rx_lost;
     sei();
     return lost;
-}
-
-/* see port.h; noinline: the calibration must time the very same code */
-__attribute__((noinline)) void qr_port_timer_start(void)
-{
-    GPIOR1 = 0;
-    GPIOR2 = 0;
-    qr_uno_overflows_high = 0;
-    TCNT1 = 0;
-    TIFR1 = _BV(TOV1);
-    TIMSK1 = _BV(TOIE1);
-    GPIOR0 = 1;
-}
-
-/* Ends the section. A leaf, so that nothing is saved before the mark and the reading. */
-static __attribute__((noinline)) void capture(void)
-{
-    GPIOR0 = 2;
-    cli();
-    section_low = TCNT1;
-    section_pending = TIFR1 & _BV(TOV1);
-    TIMSK1 = 0;
-    sei();
-}
-
-static __attribute__((noinline)) uint64_t section_ticks(void)
-{
-    uint32_t overflows;
-    uint64_t ticks;
-
-    overflows = GPIOR1 | (uint16_t)GPIOR2 << 8 | (uint32_t)qr_uno_overflows_high << 16;
-    ticks = ((uint64_t)overflows << 16) - overflows * overflow_cycles;
-    /* an overflow that came too late for its interrupt has not cost anything yet */
-    if (section_pending && section_low < 0x8000)
-        ticks += 0x10000;
-    return ticks + section_low - pair_cycles;
-}
-
-/* see port.h */
-__attribute__((noinline)) uint64_t qr_port_timer_stop(void)
-{
-    capture();
-    return section_ticks();
-}
-
-/* see port.h */
-uint8_t qr_port_counter(void)
-{
-    return QR_COUNTER_TIMER1;
-}
-
-/* see port.h */
-uint32_t qr_port_counter_hz(void)
-{
-    return QR_CPU_HZ;
-}
-
-/* see port.h; the chip has no register that tells its clock */
-uint32_t qr_port_cpu_hz(void)
-{
-    return QR_CPU_HZ;
-}
-
-/* see port.h */
-uint32_t qr_port_stack_used(void)
-{
-    const uint8_t *p = &_end;
-
-    while (p <= (const uint8_t *)RAMEND && *p == QR_UNO_STACK_PAINT)
-        p++;
-    return (uint32_t)((const uint8_t *)RAMEND - p + 1);
 }

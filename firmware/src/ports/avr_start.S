@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two pieces of the Uno's port that C cannot say: painting the stack before there is one, and an
+ * The two pieces of the ATmegas' ports that C cannot say: painting the stack before there is one, and an
  * interrupt whose cost never varies.
  */
 #include <avr/io.h>
 
-#include "uno.h"
+#include "avr_stack.h"
 
 /* Part of the start-up code, between the setting of the stack pointer and of .data: falls through. */
     .section .init3, "ax", @progbits
     ldi   r30, lo8(_end)
     ldi   r31, hi8(_end)
-    ldi   r24, QR_UNO_STACK_PAINT
+    ldi   r24, QR_AVR_STACK_PAINT
     ldi   r25, hi8(RAMEND + 1)
 1:  st    Z+, r24
     cpi   r30, lo8(RAMEND + 1)
@@ -32,9 +32,9 @@ TIMER1_OVF_vect:
     in    r24, _SFR_IO_ADDR(GPIOR2)
     sbci  r24, 0xFF
     out   _SFR_IO_ADDR(GPIOR2), r24
-    lds   r24, qr_uno_overflows_high
+    lds   r24, qr_avr_overflows_high
     sbci  r24, 0xFF
-    sts   qr_uno_overflows_high, r24
+    sts   qr_avr_overflows_high, r24
     pop   r24
     out   _SFR_IO_ADDR(SREG), r24
     pop   r24
