@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import yaml
 
@@ -224,9 +224,7 @@ _BOARD_KEYS: Final[dict[str, Key]] = {
     "mcu": Key(board_file.text),
     "cpu": Key(board_file.text),
     "cpu_hz": Key(board_file.or_null(board_file.count)),
-    "cpu_features": Key(
-        board_file.tuple_of(board_file.one_of(CPU_FEATURES), "[fpu, dsp]"), required=False
-    ),
+    "cpu_features": Key(board_file.tuple_of(board_file.one_of(CPU_FEATURES), "[fpu, dsp]"), required=False),
     "flash_bytes": Key(board_file.or_null(board_file.count)),
     "ram_bytes": Key(board_file.or_null(board_file.count)),
     "port": Key(board_file.one_of(get_args(Port))),

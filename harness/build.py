@@ -178,9 +178,7 @@ def _make(job: _Job) -> dict[str, Any]:
     try:
         for name, text in job.source.files.items():
             (model / name).write_text(text, encoding="utf-8")
-        done = pio.run(
-            job.template, job.board, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S
-        )
+        done = pio.run(job.template, job.board, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S)
         output = work / "build" / pio.ENVIRONMENT
         # asked even after a link that succeeded: boards.yaml may be stricter than PlatformIO's board file
         record = _does_not_fit(job, output)

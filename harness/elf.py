@@ -3,7 +3,9 @@
 
 Everything follows from section headers and symbols, so numbers of different toolchains mean the same.
 The *image* is what is stored in flash: the bytes of every allocated section that has bytes, at its load
-address, gaps filled with zero; for a microcontroller exactly what objcopy writes as a raw binary.
+address, gaps filled with zero; for a microcontroller exactly what objcopy writes as a raw binary. Where
+the gap is larger than any alignment (an ESP32 maps its flash at two places, and loads code into RAM), the
+parts follow each other without it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ DIGEST_BYTES: Final = 32
 
 #: Every constant that the compiler generates for a model begins with this.
 MODEL_PREFIX: Final = "qr_model_"
+
+#: A larger gap lies between two regions, not between two sections.
+_OTHER_REGION_BYTES: Final = 0x20000
 
 #: From here on avr-gcc places what is neither flash nor RAM (EEPROM, fuses, lock bits).
 _AVR_OTHER: Final = 0x810000
@@ -161,15 +166,17 @@ def ram_span_bytes(program: Program) -> int:
 
 def image(program: Program) -> bytes:
     """The bytes in flash (see the module's text)."""
-    stored = [section for section in program.sections if section.stored]
-    begin = min(section.load_address for section in stored)
-    end = max(section.load_address + section.size for section in stored)
-    content = bytearray(end - begin)
+    stored = sorted((s for s in program.sections if s.stored), key=lambda section: section.load_address)
+    content = bytearray()
+    end = stored[0].load_address
     with program.path.open("rb") as file:
         for section in stored:
+            gap = section.load_address - end
+            if 0 < gap < _OTHER_REGION_BYTES:
+                content += bytes(gap)
             file.seek(section.offset)
-            at = section.load_address - begin
-            content[at : at + section.size] = file.read(section.size)
+            content += file.read(section.size)
+            end = section.load_address + section.size
     return bytes(content)
 
 

@@ -56,7 +56,10 @@ def describe_run(
     for name, board in lanes:
         target = TARGETS[name]
         missing = target.unavailable(boards[board])
-        targets[f"{board}:{name}"] = {"label": target.label(boards[board]), "clock": target.CLOCK}
+        targets[f"{board}:{name}"] = {
+            "label": target.label(boards[board]),
+            "clock": target.clock(boards[board]),
+        }
         tools |= {} if missing else target.versions()
     tools |= _compilers(used_boards)
     return Provenance(

@@ -75,6 +75,7 @@ DEFAULT_LANES: Final = (
     Lane(board="native", target="native"),
     Lane(board="uno", target="simavr"),
     Lane(board="stm32f4", target="qemu"),
+    Lane(board="esp32", target="qemu"),
 )
 
 
@@ -316,7 +317,8 @@ def _lanes(spec: SweepSpec, known: Known) -> tuple[Lane, ...]:
     lanes = tuple(
         Lane(board=board, target=target)
         for board in spec.boards or dict.fromkeys(lane.board for lane in default)
-        for target in spec.targets or (name for name in targets_of[board] if name != HARDWARE)
+        # its first emulator: the others run the same firmware and are asked for by name
+        for target in spec.targets or [name for name in targets_of[board] if name != HARDWARE][:1]
         if target in targets_of[board]
     )
     for board in spec.boards:

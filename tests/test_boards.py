@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from configparser import ConfigParser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.boards import EMULATOR_OPTIONS, Board, Reset, Upload, load_boards
+from harness.boards import EMULATORS, Board, Reset, Upload, load_boards
 from harness.errors import ConfigError
 from harness.resources import resource
+from harness.toolchains import environment_option
 
 OURS = resource("boards.yaml").read_text(encoding="utf-8")
 
@@ -32,7 +33,10 @@ tiny:
   baud: 9600
   upload: {protocol: arduino, usb_ids: ["2a03:00FF"]}
   reset: {settle_s: 1}
-  emulators: {simavr: {mcu: atmega8}}
+  emulators: {simavr: {mcu: atmega328p}}
+  toolchain: avr
+  cpu_features: [fpu, dsp]
+  build: {mcu: atmega8}
   notes: "Small: very"
 """
 
@@ -40,7 +44,8 @@ tiny:
 def load(tmp_path: Path, text: str) -> dict[str, Board]:
     file = tmp_path / "boards.yaml"
     file.write_text(text, encoding="utf-8")
-    return load_boards(file)
+    ours = load_boards()
+    return {name: board for name, board in load_boards(file).items() if board != ours.get(name)}
 
 
 def test_every_key_arrives(tmp_path: Path) -> None:
@@ -58,46 +63,108 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             baud=9600,
             upload=Upload(protocol="arduino", usb_ids=((0x2A03, 0xFF),)),
             reset=Reset(settle_s=1.0),
-            emulators={"simavr": {"mcu": "atmega8"}},
+            emulators={"simavr": {"mcu": "atmega328p"}},
+            toolchain="avr",
+            cpu_features=("fpu", "dsp"),
+            build={"mcu": "atmega8"},
             notes="Small: very",
         )
     }
 
 
 def test_our_own_file() -> None:
-    """Sizes from the data sheets; order as in the file; a board can be a key of a dict."""
+    """Sizes from the data sheets; the boards that were promised; a board can be a key of a dict."""
     boards = load_boards()
-    assert list(boards) == ["native", "uno", "stm32f4", "nucleo_f446re", "black_f407ve"]
     limits = {name: (b.flash_bytes, b.ram_bytes, b.cpu_hz) for name, b in boards.items()}
-    assert limits == {
-        "native": (None, None, None),
-        "uno": (32_256, 2_048, 16_000_000),
-        "stm32f4": (2**20, 2**17, 168_000_000),
-        "nucleo_f446re": (2**19, 2**17, 180_000_000),
-        "black_f407ve": (2**19, 2**17, 168_000_000),
-    }
-    assert [boards[name].targets[0] for name in ("native", "uno", "stm32f4")] == ["native", "simavr", "qemu"]
+    assert limits["native"] == (None, None, None)
+    assert limits["uno"] == limits["uno-arduino"] == (32_256, 2_048, 16_000_000)
+    assert limits["stm32f4"] == (2**20, 2**17, 168_000_000)
+    assert limits["nucleo_f446re"] == limits["nucleo_f446re-arduino"] == (2**19, 2**17, 180_000_000)
+    assert limits["black_f407ve"] == limits["black_f407ve-arduino"] == (2**19, 2**17, 168_000_000)
+    assert limits["megaatmega2560"] == (248 * 1024, 8_192, 16_000_000)
+    promised = "esp32dev esp32-s3-devkitc-1 esp32-c3-devkitm-1 megaatmega2560 nano_33_ble pico teensy41"
+    assert boards.keys() > {*promised.split(), "esp32", "mps2_an386", "mps2_an500", "lm3s6965evb"}
+    first = {name: board.targets[0] for name, board in boards.items()}
+    assert [first[name] for name in ("native", "uno", "stm32f4", "esp32")] == [
+        *("native", "simavr", "qemu", "qemu")
+    ]
     assert "hardware" in boards["uno"].targets
     assert len(set(boards.values())) == len(boards)
 
 
 def test_our_file_agrees_with_the_firmware_tree() -> None:
-    """The limits and rates stand in two places: here, and where PlatformIO looks for them."""
-    ini = ConfigParser(interpolation=None)
-    ini.read(resource("firmware") / "platformio.ini", encoding="utf-8")
-    for board in load_boards().values():
-        env = ini[f"env:{board.pio_env}"]
-        assert board.port == "native" or f"env:{board.pio_env}_upstream" in ini
-        definition = resource("firmware") / "platforms" / "quantrig" / "boards" / f"{env['board']}.json"
-        facts = json.loads(definition.read_text(encoding="utf-8"))
-        assert facts["build"]["port"] == board.port
-        assert (facts["upload"].get("maximum_size") or None) == board.flash_bytes
-        assert (facts["upload"].get("maximum_ram_size") or None) == board.ram_bytes
-        assert facts["build"].get("baud") == board.baud
-        if board.cpu_hz is not None:
+    """A family's environment stands for port and toolchain; its own board has the limits of the family."""
+    folder = resource("firmware") / "platforms" / "quantrig" / "boards"
+    ours = load_boards()
+    for board in ours.values():
+        platform_ = environment_option(board.pio_env, "platform")
+        assert (platform_ != "symlink://platforms/quantrig") == (board.toolchain == "platformio"), board.name
+        framework = environment_option(board.pio_env, "framework")
+        assert (framework == "arduino") == (board.port == "arduino"), board.name
+        if board.toolchain == "platformio":
+            continue
+        family = environment_option(board.pio_env, "board")
+        facts = json.loads((folder / f"{family}.json").read_text(encoding="utf-8"))
+        if board.port != "arduino":
+            assert facts["build"]["port"] == board.port
+        if board.name == family and board.port != "native":
+            assert facts["upload"]["maximum_size"] == board.flash_bytes
+            assert facts["upload"]["maximum_ram_size"] == board.ram_bytes
             assert facts["build"]["f_cpu"] == f"{board.cpu_hz}L"
-        if board.upload is not None:
-            assert facts["upload"]["protocol"] == board.upload.protocol
+            assert facts["build"]["baud"] == board.baud
+
+
+FAMILY = """\
+parent:
+  inherits: uno
+  title: A parent
+  ram_bytes: 1024
+child:
+  inherits: parent
+  title: A child
+  upload: {usb_ids: ["2a03:00FF"]}
+  emulators: null
+"""
+
+
+def test_a_board_inherits_what_it_does_not_say(tmp_path: Path) -> None:
+    """From the user's file and from ours, mapping by mapping; null drops a mapping."""
+    boards = load(tmp_path, FAMILY)
+    uno = load_boards()["uno"]
+    assert boards["parent"] == replace(uno, name="parent", title="A parent", ram_bytes=1024)
+    child, upload = boards["child"], Upload(protocol="arduino", usb_ids=((0x2A03, 0xFF),))
+    assert child == replace(boards["parent"], name="child", title="A child", upload=upload, emulators={})
+    assert child.targets == ("hardware",)
+
+
+def test_a_users_entry_replaces_ours(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("uno:\n  inherits: uno-arduino\n".replace("uno-arduino", "stm32f4"), encoding="utf-8")
+    boards = load_boards(file)
+    assert boards["uno"].port == "stm32f4"
+    assert boards["uno-arduino"].baud == 115200  # it inherits from the uno that there is now
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("a:\n  inherits: unu\n", 2, "a.inherits: there is no board 'unu'. Did you mean 'uno'?"),
+        ("a:\n  inherits: a\n", 2, "a.inherits: a from a is a circle"),
+        ("a:\n  inherits: b\nb:\n  inherits: a\n", 4, "a from b from a is a circle"),
+        ("a:\n  inherits: [uno]\n", 2, "must be a text"),
+        ("a:\n  inherits: uno\n  ram_byte: 5\n", 3, "unknown key 'ram_byte'. Did you mean 'ram_bytes'?"),
+        ("a:\n  inherits: uno\n  upload: {protokoll: x}\n", 3, "Did you mean 'protocol'?"),
+        ("a:\n  inherits: uno\n  ram_bytes: 4096\n", 2, "but simavr's atmega328p has 2048"),
+        ("a:\n  inherits: uno\n  title: null\n", 3, "must be a text"),
+    ],
+)
+def test_a_mistake_in_a_family_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert f"boards.yaml:{line}: " in str(caught.value), str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +172,12 @@ def test_our_file_agrees_with_the_firmware_tree() -> None:
     [
         ("flash_bytes", "flash_byte", 6, "unknown key 'flash_byte'. Did you mean 'flash_bytes'?"),
         ("  mcu: ATmega8\n", "", 2, "the key 'mcu' is missing"),
-        ("baud: 9600", "baud: fast", 10, "tiny.baud must be a whole number, not 'fast'"),
+        (
+            "baud: 9600",
+            "baud: fast",
+            10,
+            "tiny.baud must be a whole number above 0 in decimal digits, not 'fast'",
+        ),
         ("baud: 9600", "baud: 0", 10, "above 0"),
         ("baud: 9600", "baud: -1", 10, "above 0"),
         ("baud: 9600", "baud: 0x10", 10, "decimal digits"),
@@ -117,12 +189,23 @@ def test_our_file_agrees_with_the_firmware_tree() -> None:
         ("port: uno", "port: umo", 8, "unknown value 'umo'. Did you mean 'uno'?"),
         ("pio_env: tiny", "pio_env: -t upload", 9, "one word"),
         ("simavr: {mcu", "simvar: {mcu", 13, "tiny.emulators: unknown key 'simvar'. Did you mean 'simavr'?"),
-        ("{mcu: atmega8}", "{}", 13, "the key 'mcu' is missing"),
-        ("{mcu: atmega8}", "{mcu: atmega8, speed: 1}", 13, "unknown key 'speed'. Known: mcu."),
+        ("{mcu: atmega328p}", "{}", 13, "the key 'mcu' is missing"),
+        ("{mcu: atmega328p}", "{mcu: atmega328p, speed: 1}", 13, "unknown key 'speed'. Known: mcu."),
+        ("{mcu: atmega328p}", "{mcu: atmega328}", 13, "'atmega328'. Did you mean 'atmega328p'?"),
+        ("[fpu, dsp]", "[fpo, dsp]", 15, "unknown value 'fpo'. Did you mean 'fpu'?"),
+        ("[fpu, dsp]", "fpu", 15, "must be a list like [fpu, dsp]"),
+        ("toolchain: avr", "toolchain: afr", 14, "unknown value 'afr'. Did you mean 'avr'?"),
+        ("toolchain: avr", "toolchain: host", 2, "port native and toolchain host belong together"),
+        ("{mcu: atmega8}", "{cpu: atmega8}", 16, "tiny.build: unknown key 'cpu'. Did you mean 'mcu'?"),
+        ("ram_bytes: 1024", "ram_bytes: 4096", 2, "ram_bytes is 4096, but simavr's atmega328p has 2048"),
+        ("flash_bytes: 7680", "flash_bytes: 1000000", 2, "but simavr's atmega328p has 32768"),
+        ("ram_bytes: 1024", "ram_bytes: 1K", 7, "in decimal digits, not '1K'. Write 1024."),
+        ("ram_bytes: 1024", "ram_bytes: 2 KiB", 7, "in decimal digits, not '2 KiB'. Write 2048."),
+        ("ram_bytes: 1024", "ram_bytes: 1.5", 7, "tiny.ram_bytes must be a whole number"),
         ("  baud: 9600\n", "  baud: 9600\n  baud: 9601\n", 11, "'baud' is there twice, first in line 10"),
         ("  baud: 9600\n", "", 2, "needs cpu_hz, flash_bytes, ram_bytes and baud"),
         ("ram_bytes: 1024", "ram_bytes: null", 2, "needs cpu_hz, flash_bytes, ram_bytes and baud"),
-        ("port: uno", "port: native", 2, "no baud, no upload and no emulators"),
+        ("port: uno", "port: native", 2, "port native and toolchain host belong together"),
         ("settle_s: 1", "settle_s: .inf", 12, "seconds between 0 and 99"),
         ("settle_s: 1", "settle_s: -1", 12, "seconds between 0 and 99"),
         ('["2a03:00FF"]', '["2a03"]', 11, "vendor:product"),
@@ -131,9 +214,9 @@ def test_our_file_agrees_with_the_firmware_tree() -> None:
             "protocol: arduino",
             "protocol: magic",
             11,
-            "unknown value 'magic'. Known: arduino, openocd, stlink.",
+            "unknown value 'magic'. Known: arduino, dfu, ",
         ),
-        ("tiny:\n", "Tiny Board:\n", 1, "small letters, digits and underscores"),
+        ("tiny:\n", "Tiny Board:\n", 1, "small letters, digits, hyphens and underscores"),
         ("  title", "\ttitle", 2, "this is not YAML"),
         ("tiny:\n", "tiny: !!python/object/apply:os.system\n", 1, "tiny must be a mapping"),
     ],
@@ -222,7 +305,7 @@ def test_a_mutated_file_gives_boards_or_a_config_error(
     assert boards
     for name, board in boards.items():
         assert board.name == name
-        assert set(board.emulators) <= EMULATOR_OPTIONS.keys()
+        assert set(board.emulators) <= EMULATORS.keys()
         assert board.port == "native" or (board.flash_bytes or 0) > 0
 
 

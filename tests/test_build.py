@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 
 from harness import pio
-from harness.build import TOOLCHAINS, Firmware, build
+from harness.build import Firmware, build
 from harness.children import CompletedRun
 from harness.elf import IDENTITY_MAGIC
 from harness.errors import BuildError, DoesNotFitError, UnavailableError
 from harness.resources import resource
+from harness.toolchains import TOOLCHAINS
 from tests.tiny_firmware import BOARDS, TABLE_BYTES, tiny_firmware, tiny_source
 
 THREE = ("native", "stm32f4", "uno")
@@ -49,7 +50,7 @@ def no_platformio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def binutils(firmware: Firmware, tool: str, *arguments: str) -> str:
-    prefix = TOOLCHAINS[firmware.board.port].prefix
+    prefix = TOOLCHAINS[firmware.board.toolchain].compiler.removesuffix("gcc")
     command = [f"{prefix}{tool}", *arguments, str(firmware.elf)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
@@ -57,7 +58,7 @@ def binutils(firmware: Firmware, tool: str, *arguments: str) -> str:
 def raw_image(firmware: Firmware) -> bytes:
     """The flash content by objcopy."""
     out = firmware.elf.parent / "oracle.bin"
-    prefix = TOOLCHAINS[firmware.board.port].prefix
+    prefix = TOOLCHAINS[firmware.board.toolchain].compiler.removesuffix("gcc")
     options = ["-R", ".eeprom"] if firmware.board.port == "uno" else []
     subprocess.run([f"{prefix}objcopy", "-O", "binary", *options, firmware.elf, out], check=True)
     try:

@@ -30,8 +30,9 @@ KNOWN = Known(
     engines=("aot",),
     boards={
         "native": ("native",),
-        "uno": ("hardware", "simavr"),
-        "stm32f4": ("hardware", "qemu", "renode"),
+        "uno": ("simavr", "hardware"),
+        "stm32f4": ("qemu", "renode", "hardware"),
+        "esp32": ("qemu",),
         "pico": ("hardware",),
         "mps2": ("qemu",),
     },
@@ -116,17 +117,18 @@ def test_select_keeps_what_a_glob_matches_in_order(many: list[Case], data: st.Da
 
 
 def test_a_glob_without_a_match_names_what_is_near() -> None:
-    with pytest.raises(ConfigError, match=r"digist.*matches none of the 27.*digits/float32/aot@uno:simavr"):
+    with pytest.raises(ConfigError, match=r"digist.*matches none of the 36.*digits/float32/aot@uno:simavr"):
         expand(SweepSpec(select=("*", "digist/float32/aot@uno:simavr")), KNOWN)
 
 
-def test_the_default_sweep_has_27_cases_in_planned_order() -> None:
+def test_the_default_sweep_has_36_cases_in_planned_order() -> None:
     cases = expand(SweepSpec(), KNOWN)
-    assert len(cases) == len(set(cases)) == 27
-    assert [case.id for case in cases[:4]] == [
+    assert len(cases) == len(set(cases)) == 36
+    assert [case.id for case in cases[:5]] == [
         "digits/float32/aot@native:native",
         "digits/float32/aot@uno:simavr",
         "digits/float32/aot@stm32f4:qemu",
+        "digits/float32/aot@esp32:qemu",
         "digits/ptq-int8/aot@native:native",
     ]
 
@@ -136,8 +138,9 @@ def test_the_default_sweep_has_27_cases_in_planned_order() -> None:
     [
         ({}, [lane.id for lane in DEFAULT_LANES]),
         ({"boards": ["uno"]}, ["uno:simavr"]),
-        ({"boards": ["stm32f4"]}, ["stm32f4:qemu", "stm32f4:renode"]),
-        ({"targets": ["qemu"]}, ["stm32f4:qemu"]),
+        ({"boards": ["stm32f4"]}, ["stm32f4:qemu"]),
+        ({"boards": ["stm32f4"], "targets": ["renode"]}, ["stm32f4:renode"]),
+        ({"targets": ["qemu"]}, ["stm32f4:qemu", "esp32:qemu"]),
         ({"targets": ["hardware"]}, ["uno:hardware", "stm32f4:hardware"]),
         ({"boards": ["stm32f4", "uno"], "targets": ["qemu", "simavr"]}, ["stm32f4:qemu", "uno:simavr"]),
         ({"boards": ["pico"], "targets": ["hardware"]}, ["pico:hardware"]),
@@ -159,7 +162,7 @@ def test_lanes(given: dict[str, Any], lanes: list[str]) -> None:
         ({"engines": ["tflm"]}, "Unknown engine 'tflm'. Known: aot."),
         ({"boards": ["unno"]}, "Unknown board 'unno'. Did you mean 'uno'?"),
         ({"targets": ["simavrr"]}, "Unknown target 'simavrr'. Did you mean 'simavr'?"),
-        ({"lanes": ["uno:qemu"]}, "Board 'uno' does not run on target 'qemu'. It has: hardware, simavr."),
+        ({"lanes": ["uno:qemu"]}, "Board 'uno' does not run on target 'qemu'. It has: simavr, hardware."),
         ({"lanes": ["unp:simavr"]}, "Unknown board 'unp'. Did you mean 'uno'?"),
         ({"boards": ["pico"]}, "Board 'pico' has no emulator. It runs on hardware: choose with --target."),
         ({"boards": ["uno", "mps2"], "targets": ["qemu"]}, "Board 'uno' runs on none of: qemu."),
@@ -188,7 +191,7 @@ def test_the_users_model_is_a_workload_of_its_own() -> None:
     assert spec.model == Path.cwd() / "net.tflite"
     assert {case.workload for case in expand(spec, known)} == {"net-0123abcd"}
     both = SweepSpec.from_options(model="net.tflite", workloads=["sine"])
-    assert [case.workload for case in expand(both, known)][::9] == ["sine", "net-0123abcd"]
+    assert [case.workload for case in expand(both, known)][::12] == ["sine", "net-0123abcd"]
 
 
 def test_options_replace_what_the_file_says() -> None:

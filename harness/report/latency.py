@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.records import Clock
 from harness.report.stats import metric_interval
-from harness.report.style import colours, finish, marker, new_figure, lane_labels, short, variant_handles
+from harness.report.style import colours, finish, lane_labels, marker, new_figure, short, variant_handles
 from harness.report.view import CLOCK_TITLES, METRIC_TITLES, STATUS_TEXT, TICKS, Entry, View, of_workload
 
 if TYPE_CHECKING:

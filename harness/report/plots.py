@@ -17,11 +17,11 @@ from harness.report.style import (
     bar_label,
     colours,
     finish,
+    lane_labels,
     name_bars,
     new_figure,
     patch,
     short,
-    lane_labels,
     variant_handles,
 )
 from harness.report.view import (

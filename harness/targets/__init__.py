@@ -15,14 +15,14 @@ from typing import Final, Protocol
 from harness.boards import Board
 from harness.build import Firmware
 from harness.link.transport import Transport
-from harness.targets import hardware, native, qemu, simavr
+from harness.targets import hardware, native, qemu, renode, simavr
 
 
 class Target(Protocol):
     """What a target module offers."""
 
-    CLOCK: str
-    """What one tick is: "cycles", "instructions" or "wall"."""
+    def clock(self, board: Board) -> str | None:
+        """What one tick is: "cycles", "instructions" or "wall"; None: nothing that makes a number."""
 
     def label(self, board: Board) -> str:
         """What the board's numbers are worth here, in one sentence."""
@@ -53,5 +53,6 @@ TARGETS: Final[Mapping[str, Target]] = {
     "native": native,
     "qemu": qemu,
     "simavr": simavr,
+    "renode": renode,
     "hardware": hardware,
 }

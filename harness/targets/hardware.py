@@ -22,8 +22,6 @@ from harness.errors import UnavailableError, UploadError
 from harness.link.transport import SerialTransport, Transport
 from harness.resources import cache_dir, resource
 
-CLOCK: str = "cycles"
-
 #: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.
 UPLOADERS: Final[dict[str, tuple[str, str]]] = {
     "arduino": ("avrdude", "avrdude"),
@@ -60,6 +58,11 @@ def serial_ports() -> list[SerialPort]:
         )
         for port in sorted(list_ports.comports())
     ]
+
+
+def clock(board: Board) -> str | None:
+    """See Target."""
+    return "cycles"
 
 
 def label(board: Board) -> str:

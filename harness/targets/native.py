@@ -15,7 +15,10 @@ from harness.build import Firmware
 from harness.link.transport import Transport
 from harness.targets.process import start
 
-CLOCK: str = "wall"
+
+def clock(board: Board) -> str | None:
+    """See Target."""
+    return "wall"
 
 
 def label(board: Board) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from harness import children, toolchains
@@ -21,12 +22,14 @@ from harness.boards import Board
 from harness.build import Firmware
 from harness.errors import UnavailableError
 from harness.link.transport import Transport
+from harness.targets.esp32_flash import flash_image
 from harness.targets.process import start
-
-CLOCK: str = "instructions"
 
 _ARM: Final = "qemu-system-arm"
 _XTENSA: Final = "qemu-system-xtensa"
+
+#: The machine that only Espressif's build of QEMU has.
+ESP32: Final = "esp32"
 
 #: Debian's package of each program.
 _PACKAGES: Final = {_ARM: "qemu-system-arm", _XTENSA: "qemu-system-misc"}
@@ -39,8 +42,8 @@ class Machine:
     """How one of QEMU's machines is started."""
 
     program: str
-    shift: int
-    """Of -icount: 2^shift ns per instruction."""
+    shift: int | None
+    """Of -icount: 2^shift ns per instruction; None: the machine's clock is the host's, and nothing is timed."""
     options: tuple[str, ...]
     """The rest of the command line but for the firmware: the link on stdin and stdout above all."""
     label: str
@@ -74,7 +77,21 @@ MACHINES: Final[Mapping[str, Machine]] = {
             " time, no model of the chip, not the code that Espressif's GCC makes."
         ),
     ),
+    "esp32": Machine(
+        program=_XTENSA,
+        shift=None,
+        options=("-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"),
+        label=(
+            "The firmware of the real board in Espressif's QEMU: outputs are compared, nothing is timed, as its"
+            " cycle counter follows the host's clock."
+        ),
+    ),
 }
+
+
+def clock(board: Board) -> str | None:
+    """See Target."""
+    return None if _machine(board).shift is None else "instructions"
 
 
 def label(board: Board) -> str:
@@ -89,6 +106,8 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     program = _machine(board).program
     if shutil.which(program) is None:
         return f"{program} not found: `apt-get install {_PACKAGES[program]}`."
+    if board.emulators["qemu"]["machine"] == ESP32 and not _knows_esp32():
+        return f"The {program} on PATH has no machine {ESP32}: put Espressif's build of QEMU first on PATH."
     return toolchains.unavailable(board)
 
 
@@ -103,14 +122,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def command(firmware: Firmware, board: Board) -> list[str]:
-    """The emulator's command line."""
+def _knows_esp32() -> bool:
+    shown = children.run([_XTENSA, "-machine", "help"], timeout_s=30).output
+    return re.search(rf"^{ESP32}\s", shown, re.MULTILINE) is not None
+
+
+def command(firmware: Firmware, board: Board, flash: Path | None = None) -> list[str]:
+    """The emulator's command line; `flash`: boot from this image of the flash instead of the ELF."""
     machine = _machine(board)
+    counting = ("-icount", f"shift={machine.shift}") if machine.shift is not None else ()
+    program = ("-drive", f"file={flash},if=mtd,format=raw") if flash else ("-kernel", str(firmware.elf))
     return [
         *(machine.program, "-M", board.emulators["qemu"]["machine"], "-nodefaults", "-no-reboot"),
-        *("-display", "none", "-monitor", "none", "-icount", f"shift={machine.shift}"),
+        *("-display", "none", "-monitor", "none", *counting),
         *machine.options,
-        *("-kernel", str(firmware.elf)),
+        *program,
     ]
 
 
@@ -125,5 +151,10 @@ def open(  # noqa: A001 - the name that every target has
     """See Target."""
     if reason := unavailable(board):
         raise UnavailableError(reason)
-    with start(command(firmware, board), log=log) as transport:
-        yield transport
+    with ExitStack() as stack:
+        flash = None
+        if board.emulators["qemu"]["machine"] == ESP32:
+            folder = stack.enter_context(TemporaryDirectory(prefix="quantrig-flash-"))
+            flash = Path(folder) / "flash.bin"
+            flash.write_bytes(flash_image(firmware))
+        yield stack.enter_context(start(command(firmware, board, flash), log=log))

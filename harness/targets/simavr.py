@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""simavr: an ATmega328P to the cycle, through our runner in firmware/simavr.
+"""simavr: an ATmega328P or ATmega2560 to the cycle, through our runner in firmware/simavr.
 
 The runner links a GPL library, so it is a program of its own, compiled on the user's machine when it
 is first needed and kept in the cache under the digest of its source and of the library.
@@ -26,13 +26,16 @@ from harness.link.transport import Transport
 from harness.resources import cache_dir, resource
 from harness.targets.process import start
 
-CLOCK: str = "cycles"
-
-#: The one chip that the runner simulates.
-MCU: Final = "atmega328p"
+#: The chips that the runner simulates.
+MCUS: Final = ("atmega328p", "atmega2560")
 
 _PACKAGES: Final = "libsimavr-dev libelf-dev"
 _LIBRARIES: Final = ("simavr", "elf")
+
+
+def clock(board: Board) -> str | None:
+    """See Target."""
+    return "cycles"
 
 
 def label(board: Board) -> str:
@@ -44,8 +47,8 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if "simavr" not in board.emulators:
         return f"boards.yaml names no simavr chip for {board.title}."
-    if board.emulators["simavr"]["mcu"] != MCU:
-        return f"The simavr runner simulates {MCU}, not {board.emulators['simavr']['mcu']}."
+    if board.emulators["simavr"]["mcu"] not in MCUS:
+        return f"The simavr runner simulates {' and '.join(MCUS)}, not {board.emulators['simavr']['mcu']}."
     if shutil.which("gcc") is None:
         return "gcc, which compiles the simavr runner, not found: `apt-get install gcc libc6-dev`."
     missing = [f"lib{name}" for name in _LIBRARIES if _library(name) is None]
@@ -123,5 +126,5 @@ def open(  # noqa: A001 - the name that every target has
     """See Target."""
     if reason := unavailable(board):
         raise UnavailableError(reason)
-    with start([runner(log), firmware.elf], log=log) as transport:
+    with start([runner(log), "--mcu", board.emulators["simavr"]["mcu"], firmware.elf], log=log) as transport:
         yield transport

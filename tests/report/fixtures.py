@@ -92,15 +92,15 @@ def provenance(cases: Iterable[Case], run_id: str = "2026-11-21T0145-default") -
             },
         },
         targets={
-            "native": {
+            "native:native": {
                 "label": "Wall time of this computer, disturbed by whatever else runs on it.",
                 "clock": "wall",
             },
-            "simavr": {
+            "uno:simavr": {
                 "label": "CPU cycles of a simulated chip; no silicon took part.",
                 "clock": "cycles",
             },
-            "qemu": {
+            "stm32f4:qemu": {
                 "label": "Executed instructions, exact and repeatable; not time.",
                 "clock": "instructions",
             },

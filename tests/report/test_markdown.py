@@ -76,22 +76,22 @@ def test_it_says_what_was_not_measured_on_hardware(run: Path) -> None:
     assert "Synthetic data, made by a generator: gesture, sine." in part
     cases = ("digits/float32/aot@uno:hardware", "digits/float32/aot@uno:simavr")
     mixed = report_text(View.of((), replace(PROVENANCE, cases=cases)), {}, [])
-    assert "These targets are not boards:" in section(mixed, "What was not measured on hardware")
+    assert "These lanes are not boards:" in section(mixed, "What was not measured on hardware")
     real = report_text(View.of((), replace(PROVENANCE, cases=cases[:1])), {}, [])
     assert "What was not measured on hardware" not in real
 
 
 def test_each_clock_has_a_section_with_its_label_and_rate(run: Path) -> None:
     text = (run / "report.md").read_text(encoding="utf-8")
-    for heading, target in (
-        ("CPU cycles", "simavr"),
-        ("Executed instructions", "qemu"),
-        ("Wall time of the host", "native"),
+    for heading, lane in (
+        ("CPU cycles", "uno:simavr"),
+        ("Executed instructions", "stm32f4:qemu"),
+        ("Wall time of the host", "native:native"),
     ):
         part = section(text, heading)
-        assert PROVENANCE.targets[target]["label"] in part
+        assert PROVENANCE.targets[lane]["label"] in part
         assert part.count("\n### ") == 3
-        assert ("16 MHz on uno:simavr" in part) == (target == "simavr")
+        assert ("16 MHz on uno:simavr" in part) == (lane == "uno:simavr")
 
 
 def test_provenance_is_there(run: Path) -> None:

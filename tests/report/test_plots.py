@@ -103,8 +103,7 @@ def test_a_figure_holds_one_clock_and_says_which(clock: Clock) -> None:
             if "@" in str(name)
         }
         assert {label.partition("@")[2] for label in labels} == {lane}
-        target = lane.partition(":")[2]
-        assert PROVENANCE.targets[target]["label"] in texts(figure)
+        assert PROVENANCE.targets[lane]["label"] in texts(figure)
     axis_labels = " ".join(axis.get_xlabel() for axis in latency(VIEW, clock).axes)
     assert word[clock] in axis_labels
     for other in set(Clock) - {clock}:
@@ -326,7 +325,7 @@ def wide_view() -> View:
         row = ROWS[like.id]
         clock = Clock.CYCLES if row.clock else None
         rows.append(replace(row, case=case.id, target=case.target, clock=clock))
-    targets = {**PROVENANCE.targets, "hardware": {"label": "Cycles of the board.", "clock": "cycles"}}
+    targets = {**PROVENANCE.targets, "uno:hardware": {"label": "Cycles of the board.", "clock": "cycles"}}
     return View.of(rows, replace(PROVENANCE, cases=tuple(case.id for case in cases), targets=targets))
 
 

@@ -180,7 +180,7 @@ def test_a_clock_that_nobody_knows_has_its_own_tables() -> None:
     view = View.of([row, *ROWS[1:]], provenance)
     (table,) = (table for table in tables(view) if table.clock is None and table.workload == "digits")
     assert cells_of(table)["native:native", "float32"]["outcome"] == "FAILED¹"
-    assert view.target_label("native") == "What it counts is not recorded."
+    assert view.lane_label("native:native") == "What it counts is not recorded."
 
 
 def test_doubts_stand_beside_the_outcome() -> None:
