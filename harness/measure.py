@@ -7,13 +7,14 @@ Nothing is judged here: ticks and outputs are returned as the device sent them (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
-from harness.link import Hello, InferReply, Session, TensorInfo, Timing, Transport
+from harness.link import Hello, InferReply, SectionCounter, Session, TensorInfo, Timing, Transport
 from harness.records import Measurement
 
 Array = npt.NDArray[Any]
@@ -45,7 +46,8 @@ def measure(
         WrongFirmwareError: another firmware answers.
         ModelError: the inputs do not fit the model's tensors.
         UnsupportedError: the outputs differ in dtype.
-        NoReplyError, RemoteProtocolError, TargetError: the link failed in spite of retries.
+        NoReplyError, RemoteProtocolError, TargetError: the link failed in spite of retries, or the
+            transport's own count of a section (SectionCounter) does not agree with the device's.
     """
     session = Session(transport, timing=timing)
     hello = session.hello()
@@ -59,11 +61,12 @@ def measure(
     dtype = _output_dtype(hello)
     payloads = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in inputs]
     lost_before = session.status().rx_lost
-    warmup_ticks = [_infer(session, payloads, i % samples).ticks for i in range(warmup)]
+    counter = transport if isinstance(transport, SectionCounter) else None
+    warmup_ticks = [_infer(session, counter, payloads, i % samples).ticks for i in range(warmup)]
     ticks: list[int] = []
     outputs: list[bytes] = []
     for sample in range(samples):
-        reply = _infer(session, payloads, sample)
+        reply = _infer(session, counter, payloads, sample)
         ticks.append(reply.ticks)
         outputs.append(b"".join(reply.outputs))
         if on_progress is not None:
@@ -83,10 +86,18 @@ def measure(
     )
 
 
-def _infer(session: Session, payloads: Sequence[Array], sample: int) -> InferReply:
-    """One inference whose timed section no byte disturbed; a disturbed one is run again."""
+def _infer(
+    session: Session, counter: SectionCounter | None, payloads: Sequence[Array], sample: int
+) -> InferReply:
+    """One inference whose timed section no byte disturbed; a disturbed one is run again.
+
+    Its ticks are those of `counter`, if there is one.
+    """
     for _ in range(DISTURBED_ATTEMPTS):
         reply = session.infer([payload[sample].tobytes() for payload in payloads])
+        if counter is not None:
+            # of a disturbed section too: each count belongs to one answer
+            reply = replace(reply, ticks=counter.section_ticks(reply.ticks))
         if not reply.disturbed:
             return reply
     raise RemoteProtocolError(

@@ -10,12 +10,13 @@ from __future__ import annotations
 from harness.link.messages import Hello, Status, TensorInfo
 from harness.link.pacing import Timing
 from harness.link.session import InferReply, Session
-from harness.link.transport import PipeTransport, SerialTransport, Transport
+from harness.link.transport import PipeTransport, SectionCounter, SerialTransport, Transport
 
 __all__ = [
     "Hello",
     "InferReply",
     "PipeTransport",
+    "SectionCounter",
     "SerialTransport",
     "Session",
     "Status",

@@ -8,7 +8,7 @@ import errno
 import os
 import selectors
 import time
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import serial
 
@@ -42,6 +42,21 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release the line. May be called twice."""
+
+
+@runtime_checkable
+class SectionCounter(Protocol):
+    """A transport whose other end counts the timed section by itself, better than the device can."""
+
+    def section_ticks(self, device_ticks: int) -> int:
+        """Ticks of the section that the device has just answered for; asked once for every section.
+
+        Args:
+            device_ticks: what the device counted.
+
+        Raises:
+            TargetError: there is no count, or it does not agree with the device's.
+        """
 
 
 class HasFileno(Protocol):
@@ -111,6 +126,28 @@ class PipeTransport:
         for end in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):
                 os.close(end) if isinstance(end, int) else end.close()
+
+
+def open_pty(path: str | os.PathLike[str]) -> PipeTransport:
+    """A device behind a pseudo-terminal, made raw first: by default it would echo and turn line ends.
+
+    Raises:
+        OSError: there is no such terminal.
+    """
+    import termios  # there is none on Windows, where real boards work all the same
+
+    terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        _, _, _, _, _, _, characters = termios.tcgetattr(terminal)
+        characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+        # every flag named, none kept: whoever made the terminal may have left anything in them
+        flags = [0, 0, termios.CS8 | termios.CREAD | termios.CLOCAL, 0]
+        rates = [termios.B115200, termios.B115200]
+        termios.tcsetattr(terminal, termios.TCSANOW, [*flags, *rates, characters])
+        return PipeTransport(os.dup(terminal), terminal)
+    except BaseException:
+        os.close(terminal)
+        raise
 
 
 def _descriptor(end: int | HasFileno) -> int:
