@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * qr_simavr - runs an Arduino Uno firmware in simavr, its serial port on standard input and output.
+ * qr_simavr - runs a firmware for an Arduino Uno or Mega in simavr, its serial port on standard input and
+ * output.
  *
- *     qr_simavr [--marks] firmware.elf
+ *     qr_simavr [--marks] [--mcu atmega2560] firmware.elf
  *
  * A separate program on purpose: it links libsimavr, which is under the GPL version 3, so a binary of
  * this file is under the GPL too. quantrig builds it on the user's machine, ships no binary of it, and
@@ -36,7 +37,6 @@
 #define UCSR0A_ADDRESS 0xC0
 #define UBRR0L_ADDRESS 0xC4
 #define DOR0_MASK 0x08
-#define USART_RX_VECTOR 18
 /* two bytes in the receive buffer and one in the shift register */
 #define RX_CAPACITY 3
 #define POLL_CYCLES 32000
@@ -47,6 +47,12 @@
 #define EXIT_CRASH 3
 
 DEFINE_FIFO(uint16_t, uart_fifo);
+
+/* The chips: same serial port and general purpose registers, other interrupts. */
+static const struct chip {
+    const char *name;
+    int rx_vector;
+} chips[] = {{"atmega328p", 18}, {"atmega2560", 25}};
 
 static struct {
     avr_t *avr;
@@ -229,7 +235,7 @@ static void connect_uart(avr_t *avr)
 
     sim.uart = find_uart(avr);
     if (!sim.uart) {
-        fprintf(stderr, "qr_simavr: this libsimavr has no UART 0 for the ATmega328P\n");
+        fprintf(stderr, "qr_simavr: this libsimavr has no UART 0 for this chip\n");
         exit(EXIT_USAGE);
     }
     avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
@@ -240,7 +246,7 @@ static void connect_uart(avr_t *avr)
     avr_register_io_write(avr, UBRR0L_ADDRESS, on_baud, NULL);
 }
 
-static void load(const char *path)
+static void load(const char *path, const struct chip *chip)
 {
     static elf_firmware_t firmware;
 
@@ -252,9 +258,9 @@ static void load(const char *path)
         fprintf(stderr, "qr_simavr: %s is no AVR firmware (ELF)\n", path);
         exit(EXIT_USAGE);
     }
-    sim.avr = avr_make_mcu_by_name("atmega328p");
+    sim.avr = avr_make_mcu_by_name(chip->name);
     if (!sim.avr || avr_init(sim.avr)) {
-        fprintf(stderr, "qr_simavr: this libsimavr knows no ATmega328P\n");
+        fprintf(stderr, "qr_simavr: this libsimavr knows no %s\n", chip->name);
         exit(EXIT_USAGE);
     }
     firmware.frequency = CPU_HZ;
@@ -265,26 +271,37 @@ static void load(const char *path)
     connect_uart(sim.avr);
     avr_register_io_write(sim.avr, GPIOR0_ADDRESS, on_mark, NULL);
     if (sim.show_marks)
-        avr_irq_register_notify(avr_get_interrupt_irq(sim.avr, USART_RX_VECTOR) + AVR_INT_IRQ_RUNNING, on_rx_isr,
+        avr_irq_register_notify(avr_get_interrupt_irq(sim.avr, chip->rx_vector) + AVR_INT_IRQ_RUNNING, on_rx_isr,
                                 NULL);
     avr_cycle_timer_register(sim.avr, 1, poll_host, NULL);
 }
 
+static const struct chip *find_chip(const char *name)
+{
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
+        if (name && !strcmp(chips[i].name, name))
+            return &chips[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
+    const struct chip *chip = chips;
     const char *path = NULL;
     int state = cpu_Running;
 
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--marks"))
             sim.show_marks = 1;
+        else if (!strcmp(argv[i], "--mcu"))
+            chip = find_chip(argv[++i]);
         else if (argv[i][0] != '-' && !path)
             path = argv[i];
         else
             path = argv[argc = 0];
     }
-    if (!path || !argc) {
-        fprintf(stderr, "usage: qr_simavr [--marks] firmware.elf\n");
+    if (!path || !argc || !chip) {
+        fprintf(stderr, "usage: qr_simavr [--marks] [--mcu atmega328p|atmega2560] firmware.elf\n");
         return EXIT_USAGE;
     }
     sim.parent = getppid();
@@ -296,7 +313,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     avr_global_logger_set(log_to_stderr);
-    load(path);
+    load(path, chip);
     while (state != cpu_Done && state != cpu_Crashed)
         state = avr_run(sim.avr);
     flush_output();

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 class StackBoundError(Exception):
@@ -26,6 +26,7 @@ class StackBoundError(Exception):
 class Arch:
     """What the bound needs to know of an instruction set. Byte counts; patterns match `mnemonic operands`."""
 
+    family: str
     entry: str  # the function that the start-up code reaches
     entry_bytes: int  # on the stack when `entry` begins
     interrupt: re.Pattern[str]  # names of interrupt handlers
@@ -40,6 +41,7 @@ class Arch:
 
 
 AVR = Arch(
+    family="avr",
     entry="main",
     entry_bytes=2,
     interrupt=re.compile(r"__vector_\d+"),
@@ -52,7 +54,10 @@ AVR = Arch(
     ends=re.compile(r"(reti?|r?jmp|e?ijmp)\b"),
     skips=re.compile(r"(sbr[cs]|sbi[cs]|cpse)\b"),
 )
+# program counters of 3 bytes: flash above 128 KiB
+AVR6 = replace(AVR, entry_bytes=3, interrupt_bytes=3, return_bytes=3)
 ARM = Arch(
+    family="arm",
     entry="Reset_Handler",
     entry_bytes=0,
     interrupt=re.compile(r"\w+_IRQHandler"),
@@ -65,7 +70,7 @@ ARM = Arch(
     ends=re.compile(r"(b(\.[nw])?|bx|udf|ldr(\.w)? pc,) |(pop|ldmia\.w sp!,).*pc"),
     skips=re.compile(r"it\w{0,3}\b"),
 )
-ARCHES = {"avr": AVR, "arm": ARM}
+ARCHES = {"avr": AVR, "avr6": AVR6, "arm": ARM}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +99,8 @@ _LABEL = re.compile(r"^([0-9a-f]+) <(\S+)>:$")
 _INSN = re.compile(r"^ *([0-9a-f]+):\t(\S.*)$")
 _TARGET = re.compile(r"(?:; 0x|\b(?<!#))([0-9a-f]+) <\S+>\s*$")
 _PROLOGUE = "__prologue_saves__"  # AVR libgcc's shared pushes: jumps back to who jumped to it
+# C++ objects are made before the entry, by the start-up code through a table
+_CONSTRUCTOR = re.compile(r"_GLOBAL__(sub_)?I_.*")
 _CLONE = re.compile(r"\.(?:constprop|isra|part|cold|lto_priv)(?:\.\d+)?")
 
 
@@ -117,7 +124,7 @@ def parse_su(texts: Iterable[str]) -> dict[str, int]:
 
 def _pushed_by(insn: str, arch: Arch) -> int:
     """Bytes that one instruction takes from the stack (0 for most)."""
-    if arch is AVR:
+    if arch.family == "avr":
         if insn.startswith("push") or re.match(r"sbiw r28, ", insn):
             return int(insn.rsplit(" ", 1)[1], 16) if insn.startswith("sbiw") else 1
         return 0
@@ -195,12 +202,14 @@ def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
         target = _TARGET.search(insn)
         if arch.indirect.match(insn):
             current.indirect = current.indirect or insn
+        elif target and arch.family == "avr" and int(target[1], 16) == 0:
+            pass  # a weak function that nobody defined, behind a test for that
         elif arch.call.match(insn) and target:
             _add_call(current, address, int(target[1], 16), arch)
         elif arch.jump.match(insn) and target:
             current.jumps.add(int(target[1], 16))
         current.pushed += _pushed_by(insn.split(";")[0].strip(), arch)
-        current.pushed += frame.taken_by(insn) if arch is AVR else 0
+        current.pushed += frame.taken_by(insn) if arch.family == "avr" else 0
         if not insn.startswith((".", "nop")):  # literals and padding stand behind the end
             before, last = last, insn
     return functions
@@ -208,7 +217,7 @@ def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
 
 def _add_call(function: _Function, address: int, target: int, arch: Arch) -> None:
     """A call of the next instruction is how AVR code takes two bytes of stack; all others are edges."""
-    if arch is AVR and 0 < target - address <= 4:
+    if arch.family == "avr" and 0 < target - address <= 4:
         function.pushed += arch.return_bytes
     else:
         function.calls.add(target)
@@ -361,15 +370,18 @@ def stack_bound(arch_name: str, disassembly: str, su_texts: Iterable[str]) -> Bo
     if arch.entry not in nodes:
         raise StackBoundError(f"the program has no function {arch.entry}.")
     interrupts = sorted(name for name in nodes if arch.interrupt.fullmatch(name))
-    depth, path = _depths(nodes, [arch.entry, *interrupts], arch)
+    constructors = sorted(name for name in nodes if _CONSTRUCTOR.fullmatch(name))
+    depth, path = _depths(nodes, [arch.entry, *constructors, *interrupts], arch)
     worst = max(interrupts, key=lambda name: depth[name], default="")
     interrupt_bytes = arch.interrupt_bytes + depth[worst] if worst else 0
-    main_bytes = arch.entry_bytes + depth[arch.entry]
+    # a constructor is called by who walks the table, and he by the start-up code's own helper
+    first = max([arch.entry, *constructors], key=lambda name: depth[name])
+    main_bytes = arch.entry_bytes + depth[first] + (0 if first == arch.entry else arch.return_bytes)
     total = main_bytes + interrupt_bytes
     return Bound(
         reserve_bytes=-(-total // arch.align) * arch.align,
         main_bytes=main_bytes,
         interrupt_bytes=interrupt_bytes,
-        path=path[arch.entry],
+        path=path[first],
         interrupt_path=path[worst] if worst else (),
     )

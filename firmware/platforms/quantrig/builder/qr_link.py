@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qr_toolchain import map_flag
-from stack_bound import StackBoundError, stack_bound
+from stack_bound import ARCHES, StackBoundError, stack_bound
 
 UNBOUNDED_ARM_BYTES = 0x1000_0000
 UNBOUNDED_AVR_FLASH_BYTES = 0x0070_0000  # data addresses begin at 0x800000
@@ -100,8 +100,9 @@ def _write_bound(target: Any, source: Any, env: Any) -> int:
         check=True,
     ).stdout
     usage = [path.read_text(encoding="utf-8") for path in _su_files(env) if path.is_file()]
+    cpu = env.BoardConfig().get("build.cpu", "")
     try:
-        bound = stack_bound(env["QR_ARCH"], listing, usage)
+        bound = stack_bound(cpu if cpu in ARCHES else env["QR_ARCH"], listing, usage)
     except StackBoundError as error:
         sys.stderr.write(f"Error: the stack has no bound: {error}\n")
         return 1

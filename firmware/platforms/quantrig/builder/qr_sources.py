@@ -19,7 +19,9 @@ def collect(env: Any, port: str, shared: str = "") -> None:
     All of lib/* is compiled; the linker drops what a model does not use.
     """
     common = f" +<ports/{shared}_*>" if shared else ""
-    env.Replace(SRC_FILTER=f"+<*> -<ports/> +<ports/{port}*>{common}")
+    # an Arduino core has a main() that calls the port's setup() and loop()
+    main = " -<main.c>" if port == "arduino" else ""
+    env.Replace(SRC_FILTER=f"+<*>{main} -<ports/> +<ports/{port}*>{common}")
     model = model_dir(env)
     project = Path(env.subst("$PROJECT_DIR"))
     libraries = sorted(path for path in (project / "lib").iterdir() if path.is_dir())

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any board with an Arduino core: Serial, and setup() and loop() in place of main.c. Time is in
+ * arduino_clock.cpp (AVR: avr_clock.c), the ESP32's task in arduino_task.cpp.
+ *
+ * Serial is called on the object, never through a pointer: where the core declares it by its own class
+ * (AVR), the compiler sees whom it calls, and the stack bound holds.
+ */
+#include <Arduino.h>
+
+extern "C" {
+#include "arduino.h"
+#include "bench.h"
+#include "config.h"
+#include "port.h"
+#ifdef __AVR__
+#include <avr/sleep.h>
+
+#include "avr_clock.h"
+#endif
+}
+
+#ifndef QR_BAUD
+#define QR_BAUD 115200UL
+#endif
+
+/* With native USB `Serial` is true once a host has opened the port; it may never do so. */
+#define HOST_WAIT_MS 3000UL
+
+#ifdef QR_ARDUINO_ESP32
+static volatile uint16_t rx_lost;
+
+static void on_receive_error(hardwareSerial_error_t error)
+{
+    if (error != UART_NO_ERROR && error != UART_BREAK_ERROR && rx_lost != UINT16_MAX)
+        rx_lost++;
+}
+#endif
+
+#ifndef __AVR__
+/* A USB core makes a packet of each write: bytes are gathered. */
+static uint8_t out[64];
+static uint8_t out_used;
+
+static void send_out(void)
+{
+    if (out_used != 0) {
+        Serial.write(out, out_used);
+        out_used = 0;
+    }
+}
+#endif
+
+/* see port.h */
+void qr_port_init(void)
+{
+    qr_arduino_clock_init();
+#ifdef QR_ARDUINO_ESP32
+    Serial.setRxBufferSize(QR_RX_RING_BYTES);
+    Serial.onReceiveError(on_receive_error);
+#endif
+    Serial.begin(QR_BAUD);
+#ifndef __AVR__
+    for (uint32_t begun = millis(); !Serial && millis() - begun < HOST_WAIT_MS;)
+        delay(1);
+#endif
+}
+
+/* see port.h */
+int16_t qr_port_getc(void)
+{
+#ifndef __AVR__
+    send_out();
+#endif
+    return (int16_t)Serial.read();
+}
+
+/* see port.h */
+void qr_port_idle(void)
+{
+#if defined(__AVR__)
+    /* the instruction after sei() runs before any interrupt: no byte slips in between test and sleep */
+    cli();
+    if (Serial.available() == 0) {
+        set_sleep_mode(SLEEP_MODE_IDLE);
+        sleep_enable();
+        sei();
+        sleep_cpu();
+        sleep_disable();
+    }
+    sei();
+#elif defined(QR_ARDUINO_ESP32)
+    /* feeds the watchdog: the idle task of this core gets its turn */
+    vTaskDelay(1);
+#endif
+}
+
+/* see port.h */
+void qr_port_putc(uint8_t byte)
+{
+#ifdef __AVR__
+    Serial.write(byte);
+#else
+    out[out_used++] = byte;
+    if (out_used == sizeof out)
+        send_out();
+#endif
+}
+
+/* see port.h */
+void qr_port_flush(void)
+{
+#ifndef __AVR__
+    send_out();
+#endif
+    Serial.flush();
+}
+
+/* see port.h; most cores drop bytes without a word */
+uint16_t qr_port_rx_lost(void)
+{
+#ifdef QR_ARDUINO_ESP32
+    return rx_lost;
+#else
+    return 0;
+#endif
+}
+
+#ifdef QR_ARDUINO_TIMER1
+/* see arduino.h */
+void qr_arduino_clock_init(void)
+{
+    qr_avr_clock_init();
+}
+#endif
+
+void setup(void)
+{
+#ifdef QR_ARDUINO_ESP32
+    qr_arduino_start_task();
+#else
+    qr_port_init();
+    qr_bench_init();
+#endif
+}
+
+void loop(void)
+{
+#ifdef QR_ARDUINO_ESP32
+    vTaskDelete(NULL); /* the core's own task has nothing to do */
+#else
+    qr_bench_poll();
+#endif
+}
