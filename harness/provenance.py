@@ -100,7 +100,7 @@ def _compiler_flags(board: Board) -> str:
     name = environment_option(board.pio_env, "board")
     description = json.loads((platform_ / "boards" / f"{name}.json").read_text(encoding="utf-8"))
     build = description["build"]
-    machine = toolchain.machine_flags(build["arch"], build.get("mcu", ""))
+    machine = toolchain.machine_flags(build["arch"], build.get("mcu", ""), build.get("cpu", ""))
     return " ".join([*machine, build["optimize"], *toolchain.flags(build["arch"])])
 
 

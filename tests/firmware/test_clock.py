@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clock registers to Hz, against settings known from ST's examples and against RM0090's tables."""
+"""The ports' arithmetic: clock registers to Hz (known settings, RM0090's tables), readings to instructions."""
 
 from __future__ import annotations
 
@@ -58,12 +58,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         "-fsanitize=undefined",
         "-fsanitize-undefined-trap-on-error",
     ]
-    source = PORTS / "stm32f4_clock.c"
-    subprocess.run(["gcc", *flags, "-shared", "-fPIC", "-o", out, source], check=True)
+    sources = [PORTS / "stm32f4_clock.c", PORTS / "cortexm_ticks.c"]
+    subprocess.run(["gcc", *flags, "-shared", "-fPIC", "-o", out, *sources], check=True)
     loaded = ctypes.CDLL(str(out))
     loaded.qr_stm32f4_clocks.restype = Clocks
-    loaded.qr_stm32f4_unwrap.restype = ctypes.c_uint64
-    loaded.qr_stm32f4_unwrap.argtypes = [ctypes.c_uint32, ctypes.c_uint64]
+    loaded.qr_cortexm_unwrap.restype = ctypes.c_uint64
+    loaded.qr_cortexm_unwrap.argtypes = [ctypes.c_uint32, ctypes.c_uint64]
+    loaded.qr_cortexm_instructions.restype = ctypes.c_uint64
+    loaded.qr_cortexm_instructions.argtypes = [ctypes.c_uint64, ctypes.c_uint32]
     return loaded
 
 
@@ -113,4 +115,17 @@ def test_any_registers(library: ctypes.CDLL, family: int, pllcfgr: int, cfgr: in
 @given(ticks=st.integers(0, 2**56), error=st.integers(-(2**31) + 1, 2**31 - 1))
 def test_unwrap_finds_the_ticks_from_a_coarse_estimate(library: ctypes.CDLL, ticks: int, error: int) -> None:
     estimate = max(0, ticks + error)
-    assert library.qr_stm32f4_unwrap(ticks % 2**32, estimate) == ticks
+    assert library.qr_cortexm_unwrap(ticks % 2**32, estimate) == ticks
+
+
+@given(
+    instructions=st.integers(0, 2**48),
+    tick_ns=st.sampled_from([20, 40]),
+    phase=st.floats(0, 1, exclude_max=True),
+)
+def test_instructions_are_exact_wherever_in_a_tick_the_section_begins(
+    library: ctypes.CDLL, instructions: int, tick_ns: int, phase: float
+) -> None:
+    start_ns = int(phase * tick_ns)
+    ticks = (start_ns + 128 * instructions) // tick_ns - start_ns // tick_ns
+    assert library.qr_cortexm_instructions(ticks, tick_ns) == instructions

@@ -40,12 +40,9 @@ class Board:
 
 board = Board(env["PIOENV"].removesuffix("_upstream"))
 arch = board.get("build.arch")
-machine = qr_toolchain.machine_flags(arch, board.get("build.mcu"))
+machine = qr_toolchain.machine_flags(arch, board.get("build.mcu"), board.get("build.cpu", ""))
 regions = qr_link.region_flags(
-    arch,
-    board.get("upload.maximum_size"),
-    board.get("upload.maximum_ram_size"),
-    qr_link.ram_origin(board),
+    board, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size")
 )
 env.Append(
     CCFLAGS=[

@@ -7,7 +7,7 @@
  * on the internal oscillator's 16 MHz and counts with TIM2. Both counters have 32 bits and may wrap
  * within a section (25 s at 168 MHz); TIM5, 65536 times slower, tells how often.
  */
-#include "config.h"
+#include "cortexm.h"
 #include "port.h"
 #include "stm32f4.h"
 #include "stm32f4_regs.h"
@@ -16,17 +16,7 @@
 #define QR_BAUD 115200UL
 #endif
 
-#define RX_MASK (QR_RX_RING_BYTES - 1u)
 #define COARSE_PRESCALER 65536u
-
-_Static_assert(QR_RX_RING_BYTES <= 65536, "the ring's indices are 16 bits");
-
-extern uint32_t _ebss[], _estack[];
-
-static volatile uint8_t rx_ring[QR_RX_RING_BYTES];
-static volatile uint16_t rx_head; /* written by the interrupt only */
-static volatile uint16_t rx_tail; /* written by getc only */
-static volatile uint16_t rx_lost;
 
 static struct qr_stm32f4_clocks clocks;
 static uint8_t counter;
@@ -35,24 +25,16 @@ static uint32_t coarse_ticks;
 static uint32_t pair_ticks;
 static uint32_t start_coarse, start_fine;
 
-void USART2_IRQHandler(void);
-void USART2_IRQHandler(void)
+/* see cortexm.h */
+void Serial_IRQHandler(void)
 {
     uint32_t status = USART2_SR;
     uint8_t byte = (uint8_t)USART2_DR; /* this read also clears the errors */
-    uint16_t head = rx_head;
-    uint16_t next = (head + 1u) & RX_MASK;
 
-    if (status & USART_SR_RXNE) {
-        if (next == rx_tail) {
-            status |= USART_SR_ORE;
-        } else {
-            rx_ring[head] = byte;
-            rx_head = next;
-        }
-    }
-    if ((status & (USART_SR_ORE | USART_SR_FE)) && rx_lost != UINT16_MAX)
-        rx_lost++;
+    if (status & USART_SR_RXNE)
+        qr_cortexm_received(byte);
+    if (status & (USART_SR_ORE | USART_SR_FE))
+        qr_cortexm_lost();
 }
 
 static void serial_init(void)
@@ -67,7 +49,7 @@ static void serial_init(void)
     GPIOA_MODER = (GPIOA_MODER & ~(0xFu << 4)) | 0xAu << 4;
     USART2_BRR = (clocks.pclk1_hz + QR_BAUD / 2) / QR_BAUD;
     USART2_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE | USART_CR1_RXNEIE;
-    NVIC_ISER(USART2_IRQ / 32) = 1u << USART2_IRQ % 32;
+    qr_cortexm_enable(USART2_IRQ);
 }
 
 static void timer_init(uint32_t base, uint32_t prescaler)
@@ -120,29 +102,6 @@ void qr_port_init(void)
 }
 
 /* see port.h */
-int16_t qr_port_getc(void)
-{
-    uint16_t tail = rx_tail;
-    uint8_t byte;
-
-    if (tail == rx_head)
-        return -1;
-    byte = rx_ring[tail];
-    rx_tail = (tail + 1u) & RX_MASK;
-    return byte;
-}
-
-/* see port.h */
-void qr_port_idle(void)
-{
-    /* masked, an interrupt that is pending still ends the wait: no byte slips in before it */
-    __asm__ volatile("cpsid i" ::: "memory");
-    if (rx_tail == rx_head)
-        __asm__ volatile("dsb\n\twfi" ::: "memory");
-    __asm__ volatile("cpsie i" ::: "memory");
-}
-
-/* see port.h */
 void qr_port_putc(uint8_t byte)
 {
     while (!(USART2_SR & USART_SR_TXE)) {
@@ -155,12 +114,6 @@ void qr_port_flush(void)
 {
     while (!(USART2_SR & USART_SR_TC)) {
     }
-}
-
-/* see port.h */
-uint16_t qr_port_rx_lost(void)
-{
-    return rx_lost;
 }
 
 /* see port.h; noinline: the calibration must time the very same code */
@@ -187,7 +140,7 @@ __attribute__((noinline)) uint64_t qr_port_timer_stop(void)
         fine = TIM_CNT(TIM2_BASE) - start_fine;
     }
     coarse = TIM_CNT(TIM5_BASE) - start_coarse;
-    return qr_stm32f4_unwrap(fine, (uint64_t)coarse * coarse_ticks) - pair_ticks;
+    return qr_cortexm_unwrap(fine, (uint64_t)coarse * coarse_ticks) - pair_ticks;
 }
 
 /* see port.h */
@@ -206,14 +159,4 @@ uint32_t qr_port_counter_hz(void)
 uint32_t qr_port_cpu_hz(void)
 {
     return clocks.hclk_hz;
-}
-
-/* see port.h */
-uint32_t qr_port_stack_used(void)
-{
-    const uint32_t *p = _ebss;
-
-    while (p < _estack && *p == QR_STM32F4_STACK_PAINT)
-        p++;
-    return (uint32_t)(4 * (_estack - p));
 }

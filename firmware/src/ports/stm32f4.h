@@ -7,9 +7,6 @@
 
 #include "stm32f4_clock.h"
 
-/* What free memory is filled with before main; the deepest word that differs was once stack. */
-#define QR_STM32F4_STACK_PAINT 0xC5A5C5A5u
-
 /* Brings the chip to QR_CPU_HZ, or leaves it on the internal oscillator when any step does not come
  * true in time; returns what the registers say afterwards. */
 struct qr_stm32f4_clocks qr_stm32f4_full_speed(void);

@@ -62,14 +62,3 @@ struct qr_stm32f4_clocks qr_stm32f4_clocks(const struct qr_stm32f4_rcc *rcc)
     clocks.tim_apb1_hz = apb1 ? 2 * clocks.pclk1_hz : clocks.pclk1_hz;
     return clocks;
 }
-
-/* see stm32f4_clock.h */
-uint64_t qr_stm32f4_unwrap(uint32_t fine, uint64_t estimate)
-{
-    int32_t correction = (int32_t)(fine - (uint32_t)estimate);
-
-    /* an estimate below half a turn may be rounded to below zero: there was no wrap then */
-    if (correction < 0 && estimate < (uint64_t)-(int64_t)correction)
-        return fine;
-    return estimate + (uint64_t)(int64_t)correction;
-}

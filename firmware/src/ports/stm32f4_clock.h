@@ -35,8 +35,4 @@ struct qr_stm32f4_clocks {
 
 struct qr_stm32f4_clocks qr_stm32f4_clocks(const struct qr_stm32f4_rcc *rcc);
 
-/* Ticks between two readings of a counter of 32 bits that may have wrapped: the value congruent to
- * `fine` modulo 2^32 that is nearest to `estimate`, which must be right within 2^31. */
-uint64_t qr_stm32f4_unwrap(uint32_t fine, uint64_t estimate);
-
 #endif

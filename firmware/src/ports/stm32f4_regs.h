@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * stm32f4_regs.h - the few registers that the port touches. Names are those of ST's reference manuals
- * RM0090 (F405, F407) and RM0390 (F446) and of Arm's manual for the Cortex-M4.
+ * RM0090 (F405, F407) and RM0390 (F446).
  */
 #ifndef QR_STM32F4_REGS_H
 #define QR_STM32F4_REGS_H
 
-#include <stdint.h>
-
-/* The tests put a model of the chip in its place. */
-#ifndef QR_REG
-#define QR_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
-#endif
+#include "cortexm_regs.h"
 
 #define RCC_CR QR_REG(0x40023800)
 #define RCC_CR_HSION (1u << 0)
@@ -87,14 +82,5 @@
 
 #define DBGMCU_IDCODE QR_REG(0xE0042000)
 #define DBGMCU_REVISION_A 0x1000u
-
-#define DWT_CTRL QR_REG(0xE0001000)
-#define DWT_CTRL_CYCCNTENA (1u << 0)
-#define DWT_CYCCNT QR_REG(0xE0001004)
-#define DEMCR QR_REG(0xE000EDFC)
-#define DEMCR_TRCENA (1u << 24)
-#define NVIC_ISER(index) QR_REG(0xE000E100 + 4 * (index))
-#define CPACR QR_REG(0xE000ED88)
-#define CPACR_FPU_FULL (0xFu << 20)
 
 #endif

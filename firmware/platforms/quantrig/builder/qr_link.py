@@ -31,9 +31,7 @@ def program(env: Any) -> Any:
         return env.BuildProgram()
     board = env.BoardConfig()
     base = list(env["LINKFLAGS"]) + fixed_flags(arch)
-    limits = region_flags(
-        arch, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"), ram_origin(board)
-    )
+    limits = region_flags(board, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"))
     reserve = "$BUILD_DIR/reserve.ld"
     env.Replace(LINKFLAGS=[*base, *limits, *script_flags(env, arch), env.subst(reserve)])
     elf = env.BuildProgram()
@@ -47,7 +45,7 @@ def program(env: Any) -> Any:
     )
     env.Depends(elf, bound)
     for node in (elf, unbounded):
-        env.Depends(node, [f"$QR_LDSCRIPTS/{name}" for name in ("avr_stack.ld", "stm32f4.ld")])
+        env.Depends(node, [f"$QR_LDSCRIPTS/{name}" for name in ("avr_stack.ld", "cortexm.ld")])
     return elf
 
 
@@ -56,20 +54,20 @@ def fixed_flags(arch: str) -> list[str]:
     return ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"] if arch == "arm" else []
 
 
-def ram_origin(board: Any) -> str:
-    """Where the linker's RAM begins (AVR: with the offset by which the linker tells data from code)."""
-    return str(board.get("build.ram_origin", "0"))
+def region_flags(board: Any, flash_bytes: int, ram_bytes: int) -> list[str]:
+    """Where the memory regions begin and how large they are, as symbols that the linker scripts read.
 
-
-def region_flags(arch: str, flash_bytes: int, ram_bytes: int, origin: str) -> list[str]:
-    """Sizes of the memory regions as symbols, which the linker scripts read."""
+    An AVR's `ram_origin` has the offset by which the linker tells data from code.
+    """
     symbols = {"__qr_ram_bytes": ram_bytes}
-    if arch == "arm":
+    if board.get("build.arch") == "arm":
+        symbols["__qr_flash_origin"] = int(board.get("build.flash_origin"), 16)
         symbols["__qr_flash_bytes"] = flash_bytes
     else:
+        ram_origin = int(board.get("build.ram_origin"), 16)
         symbols["__TEXT_REGION_LENGTH__"] = flash_bytes
         symbols["__DATA_REGION_LENGTH__"] = ram_bytes
-        symbols["__DATA_REGION_ORIGIN__"] = symbols["__qr_ram_origin"] = int(origin, 16)
+        symbols["__DATA_REGION_ORIGIN__"] = symbols["__qr_ram_origin"] = ram_origin
     return [f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()]
 
 
@@ -80,7 +78,7 @@ def unbounded_flags(arch: str, board: Any) -> list[str]:
         if arch == "arm"
         else (UNBOUNDED_AVR_FLASH_BYTES, UNBOUNDED_AVR_RAM_BYTES)
     )
-    return [*region_flags(arch, *sizes, ram_origin(board)), "-Wl,--defsym=__qr_stack_reserve=0"]
+    return [*region_flags(board, *sizes), "-Wl,--defsym=__qr_stack_reserve=0"]
 
 
 def script_flags(env: Any, arch: str) -> list[str]:

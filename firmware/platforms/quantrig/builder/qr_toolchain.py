@@ -30,10 +30,18 @@ COMMON = [
 AVR_ONLY = ["-fstack-usage", "-fno-jump-tables"]
 
 
-def machine_flags(arch: str, mcu: str) -> list[str]:
+#: Floating-point flags by Arm CPU.
+ARM_FLOAT = {
+    "cortex-m3": ["-mfloat-abi=soft"],
+    "cortex-m4": ["-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"],
+    "cortex-m7": ["-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"],
+}
+
+
+def machine_flags(arch: str, mcu: str, cpu: str) -> list[str]:
     """Flags that select the CPU, for compiling and linking alike."""
     if arch == "arm":
-        return ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+        return [f"-mcpu={cpu}", "-mthumb", *ARM_FLOAT[cpu]]
     return [f"-mmcu={mcu}"] if arch == "avr" else []
 
 
@@ -63,7 +71,7 @@ def configure(env: Any) -> None:
     board = env.BoardConfig()
     arch = board.get("build.arch")
     prefix = PREFIX[arch]
-    machine = machine_flags(arch, board.get("build.mcu"))
+    machine = machine_flags(arch, board.get("build.mcu"), board.get("build.cpu", ""))
     env.Replace(
         AR=f"{prefix}gcc-ar",
         AS=f"{prefix}as",

@@ -25,7 +25,7 @@ COMMANDS = {
 
 def target(env: Any, image: Any) -> None:
     """Registers the upload target for the board's protocol; boards without one get none."""
-    protocol = env.subst("$UPLOAD_PROTOCOL") or env.BoardConfig().get("upload.protocol")
+    protocol = env.subst("$UPLOAD_PROTOCOL") or env.BoardConfig().get("upload.protocol", "")
     if protocol not in COMMANDS:
         return
     env.Replace(UPLOADCMD=COMMANDS[protocol], QR_IMAGE=os.environ.get("QR_IMAGE") or "$SOURCE")

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cortexm.h - what the bare-metal ports for Cortex-M share. cortexm_start.c comes from reset to main;
+ * cortexm_serial.c keeps the received bytes and defines qr_port_getc, _idle, _rx_lost and _stack_used.
+ */
+#ifndef QR_CORTEXM_H
+#define QR_CORTEXM_H
+
+#include <stdint.h>
+
+/* Defined by the port: takes what its serial port received. Every interrupt leads to it. */
+void Serial_IRQHandler(void);
+
+/* Lets the interrupt `irq` happen, the only one of the program. */
+void qr_cortexm_enable(uint32_t irq);
+
+/* For Serial_IRQHandler: a byte arrived; something was lost before it reached us. */
+void qr_cortexm_received(uint8_t byte);
+void qr_cortexm_lost(void);
+
+/* Ticks between two readings of a counter of 32 bits that may have wrapped: the value congruent to
+ * `fine` modulo 2^32 that is nearest to `estimate`, which must be right within 2^31. */
+uint64_t qr_cortexm_unwrap(uint32_t fine, uint64_t estimate);
+
+/* --- emulators that are told how much time an instruction takes (QEMU's -icount) --- */
+
+/* The shift: an instruction takes 2^7 ns. The ticks of 40 and 20 ns that the ports count are then off by
+ * less than half an instruction, and rounding gives the exact number. With 2^6 it would not. */
+#define QR_CORTEXM_ICOUNT_SHIFT 7
+
+/* Instructions that took so many ticks of so many ns. */
+uint64_t qr_cortexm_instructions(uint64_t ticks, uint32_t tick_ns);
+
+/* Times a loop of known length with the port's timer; stops for ever when it does not come out exactly:
+ * the emulator was started without the shift, or this is no emulator. */
+void qr_cortexm_demand_icount(void);
+
+#endif

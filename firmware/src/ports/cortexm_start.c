@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From reset to main: vectors, FPU, memory. No vendor file is involved, and no handler is weak: an
+ * exception that nobody expects stops the board, and the host reports that it no longer answers.
+ */
+#include <stdint.h>
+
+#include "cortexm.h"
+#include "cortexm_regs.h"
+#include "port.h"
+
+#define STACK_PAINT 0xC5A5C5A5u
+#define FAULTS 16
+#define INTERRUPTS 97 /* the F446 has so many, the others fewer */
+
+extern uint32_t _sidata[], _sdata[], _edata[], _sbss[], _ebss[], _estack[];
+
+int main(void);
+void Reset_Handler(void);
+
+static void stop(void)
+{
+    for (;;) {
+    }
+}
+
+/* Data, not code that calls: the call graph has no indirect call. The port enables one interrupt only,
+ * so which number it has need not be known here. */
+__attribute__((section(".isr_vector"), used)) static void (*const vectors[FAULTS + INTERRUPTS])(void) = {
+    [0] = (void (*)(void))(uintptr_t)_estack,
+    [1] = Reset_Handler,
+    [2 ... FAULTS - 1] = stop,
+    [FAULTS ... FAULTS + INTERRUPTS - 1] = Serial_IRQHandler,
+};
+
+/* Fills the free memory, up to the stack pointer: nothing below it is in use. */
+static inline void paint_stack(void)
+{
+    uint32_t *p = _ebss;
+    uint32_t *sp;
+
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    while (p < sp)
+        *p++ = STACK_PAINT;
+}
+
+void Reset_Handler(void)
+{
+    const uint32_t *from = _sidata;
+
+#ifdef __ARM_FP
+    CPACR |= CPACR_FPU_FULL;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+#endif
+    for (uint32_t *to = _sdata; to < _edata;)
+        *to++ = *from++;
+    for (uint32_t *to = _sbss; to < _ebss;)
+        *to++ = 0;
+    paint_stack();
+    main();
+    stop();
+}
+
+/* see cortexm.h */
+void qr_cortexm_enable(uint32_t irq)
+{
+    NVIC_ISER(irq / 32) = 1u << irq % 32;
+}
+
+/* see port.h */
+uint32_t qr_port_stack_used(void)
+{
+    const uint32_t *p = _ebss;
+
+    while (p < _estack && *p == STACK_PAINT)
+        p++;
+    return (uint32_t)(4 * (_estack - p));
+}
