@@ -61,7 +61,7 @@ def cli() -> None:
 @click.option("-j", "--jobs", type=int, help="Cases at a time (default: one per core).")
 @click.option("--out", type=_PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
 @click.option("--resume", metavar="RUN", help="Continue this run: its folder, its name, or `latest`.")
-@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+@click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 @click.option("--port", "ports", multiple=True, metavar="BOARD=URL", help="Serial port of a board.")
 @click.option("--dry-run", is_flag=True, help="Show the cases, the time they took before, and flash writes.")
 def sweep(
@@ -189,9 +189,10 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
 
 
 @cli.command()
-@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+@click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 def boards(boards_file: Path | None) -> None:
     """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
+    from rich.markup import escape
     from rich.table import Table
 
     from harness.boards import load_boards
@@ -199,12 +200,14 @@ def boards(boards_file: Path | None) -> None:
 
     known = load_boards(boards_file)
     table = Table(box=None, pad_edge=False)
-    for column in ("board", "MCU", "clock", "flash", "RAM", "lanes"):
+    for column in ("MCU", "CPU", "clock", "flash", "RAM", "lanes"):
         table.add_column(column, overflow="fold")
     for board in known.values():
         lanes = "\n".join(f"{board.name}:{target}  {reason or 'ready'}" for target, reason in _lanes(board))
         clock = f"{board.cpu_hz / 1e6:g} MHz" if board.cpu_hz else ""
-        table.add_row(board.name, board.mcu, clock, _kib(board.flash_bytes), _kib(board.ram_bytes), lanes)
+        cpu = " ".join((board.cpu, *board.cpu_features))
+        sizes = (_kib(board.flash_bytes), _kib(board.ram_bytes))
+        table.add_row(board.mcu, cpu, clock, *sizes, escape(lanes))
     console = _console()
     console.print(table)
     ports = serial_ports()
@@ -216,7 +219,7 @@ def boards(boards_file: Path | None) -> None:
 
 
 @cli.command()
-@click.option("--boards", "boards_file", type=_PATH, help="Your own boards.yaml instead of ours.")
+@click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 def doctor(boards_file: Path | None) -> None:
     """Say what is missing on this machine for which lane, and the command that installs it.
 

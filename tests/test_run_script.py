@@ -28,6 +28,7 @@ def machine(tmp_path: Path) -> Path:
         (programs / tool).symlink_to(found)
     _program(programs / "dpkg-query", "exit 1")
     _program(programs / "apt-get", f'echo "$@" >> {tmp_path}/log')
+    _program(programs / "apt-cache", "exit 0")
     return programs
 
 
@@ -77,8 +78,19 @@ def test_root_installs_and_an_old_python_is_refused_by_name(machine: Path) -> No
     asked = (machine.parent / "log").read_text().splitlines()
     assert asked[0] == "update"
     assert asked[1].startswith("install -y --no-install-recommends gcc ")
+    assert asked[2].startswith("install -y --no-install-recommends clang-22 ")
+    assert len(asked) == 3
     assert done.returncode == 1
     assert "needs Python 3.11 or newer, python3 here is 3.10.12" in done.stderr
+
+
+def test_a_system_without_that_llvm_does_without_the_esp32_lane(machine: Path) -> None:
+    _program(machine / "id", "echo 0")
+    _program(machine / "apt-cache", "exit 100")
+    _program(machine / "python3", "exit 1")
+    done = _run(machine, "sweep")
+    assert "no lane esp32:qemu here" in done.stdout
+    assert "clang-22" not in (machine.parent / "log").read_text()
 
 
 def test_sudo_is_used_where_there_is_no_root(machine: Path) -> None:
