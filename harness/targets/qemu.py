@@ -66,7 +66,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
     "netduinoplus2": _arm(0, 1, "a Cortex-M4"),
     "mps2-an386": _arm(7, 0, "a Cortex-M4"),
     "mps2-an500": _arm(7, 0, "a Cortex-M7"),
-    "lm3s6965evb": _arm(7, 0, "a Cortex-M3"),
+    "lm3s6965evb": _arm(8, 0, "a Cortex-M3"),
     "sim": Machine(
         program=_XTENSA,
         shift=6,

@@ -65,7 +65,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     loaded.qr_cortexm_unwrap.restype = ctypes.c_uint64
     loaded.qr_cortexm_unwrap.argtypes = [ctypes.c_uint32, ctypes.c_uint64]
     loaded.qr_cortexm_instructions.restype = ctypes.c_uint64
-    loaded.qr_cortexm_instructions.argtypes = [ctypes.c_uint64, ctypes.c_uint32]
+    loaded.qr_cortexm_instructions.argtypes = [ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32]
     return loaded
 
 
@@ -119,13 +119,14 @@ def test_unwrap_finds_the_ticks_from_a_coarse_estimate(library: ctypes.CDLL, tic
 
 
 @given(
-    instructions=st.integers(0, 2**48),
-    tick_ns=st.sampled_from([20, 40]),
+    instructions=st.integers(0, 2**46),
+    clock=st.sampled_from([(40, 7), (80, 8)]),  # ns per tick, -icount shift: the mps2 and the lm3s
     phase=st.floats(0, 1, exclude_max=True),
 )
 def test_instructions_are_exact_wherever_in_a_tick_the_section_begins(
-    library: ctypes.CDLL, instructions: int, tick_ns: int, phase: float
+    library: ctypes.CDLL, instructions: int, clock: tuple[int, int], phase: float
 ) -> None:
+    tick_ns, shift = clock
     start_ns = int(phase * tick_ns)
-    ticks = (start_ns + 128 * instructions) // tick_ns - start_ns // tick_ns
-    assert library.qr_cortexm_instructions(ticks, tick_ns) == instructions
+    ticks = (start_ns + (instructions << shift)) // tick_ns - start_ns // tick_ns
+    assert library.qr_cortexm_instructions(ticks, tick_ns, shift) == instructions

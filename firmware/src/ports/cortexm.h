@@ -22,14 +22,10 @@ void qr_cortexm_lost(void);
  * `fine` modulo 2^32 that is nearest to `estimate`, which must be right within 2^31. */
 uint64_t qr_cortexm_unwrap(uint32_t fine, uint64_t estimate);
 
-/* --- emulators that are told how much time an instruction takes (QEMU's -icount) --- */
-
-/* The shift: an instruction takes 2^7 ns. The ticks of 40 and 20 ns that the ports count are then off by
- * less than half an instruction, and rounding gives the exact number. With 2^6 it would not. */
-#define QR_CORTEXM_ICOUNT_SHIFT 7
-
-/* Instructions that took so many ticks of so many ns. */
-uint64_t qr_cortexm_instructions(uint64_t ticks, uint32_t tick_ns);
+/* Executed instructions, where an emulator lets each take 2^shift ns (QEMU's -icount) and a timer counted
+ * `ticks` of `tick_ns`. Two readings of the timer are off by less than a tick together; when that is less
+ * than half an instruction, rounding gives the exact number. */
+uint64_t qr_cortexm_instructions(uint64_t ticks, uint32_t tick_ns, uint32_t shift);
 
 /* Times a loop of known length with the port's timer; stops for ever when it does not come out exactly:
  * the emulator was started without the shift, or this is no emulator. */

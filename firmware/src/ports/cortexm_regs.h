@@ -17,6 +17,12 @@
 #define DWT_CYCCNT QR_REG(0xE0001004)
 #define DEMCR QR_REG(0xE000EDFC)
 #define DEMCR_TRCENA (1u << 24)
+#define SYST_CSR QR_REG(0xE000E010)
+#define SYST_CSR_ENABLE (1u << 0)
+#define SYST_CSR_CPU_CLOCK (1u << 2)
+#define SYST_RVR QR_REG(0xE000E014)
+#define SYST_CVR QR_REG(0xE000E018)
+#define SYST_BITS 24
 #define NVIC_ISER(index) QR_REG(0xE000E100 + 4 * (index))
 #define CPACR QR_REG(0xE000ED88)
 #define CPACR_FPU_FULL (0xFu << 20)

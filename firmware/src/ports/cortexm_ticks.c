@@ -16,7 +16,7 @@ uint64_t qr_cortexm_unwrap(uint32_t fine, uint64_t estimate)
 }
 
 /* see cortexm.h */
-uint64_t qr_cortexm_instructions(uint64_t ticks, uint32_t tick_ns)
+uint64_t qr_cortexm_instructions(uint64_t ticks, uint32_t tick_ns, uint32_t shift)
 {
-    return (ticks * tick_ns + (1u << QR_CORTEXM_ICOUNT_SHIFT) / 2) >> QR_CORTEXM_ICOUNT_SHIFT;
+    return (ticks * tick_ns + (1ull << shift) / 2) >> shift;
 }

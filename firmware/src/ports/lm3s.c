@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * QEMU's lm3s6965evb (Cortex-M3: no FPU, no DSP instructions), bare metal: serial on UART0 through an
- * interrupt-fed ring, executed instructions from the watchdog's counter at 50 MHz.
+ * interrupt-fed ring, executed instructions from SysTick.
  *
- * For the emulator alone, which has neither pins nor clock gates, and lets the general timers be read
- * as seconds only. The watchdog counts down 32 bits and, without reset enabled, does nothing else; it
- * wraps after 86 s of virtual time (6.7e8 instructions), and the seconds tell how often.
+ * For the emulator alone, which has neither pins nor clock gates. SysTick has 24 bits: at the slow clock
+ * that the chip starts with they last 1.34 s of virtual time (5.2e6 instructions). Seconds tell how often it
+ * wrapped: QEMU lets a general timer be read as nothing finer. They are restarted with each section, so they
+ * are right within half a turn.
  */
 #include "cortexm.h"
 #include "lm3s_regs.h"
@@ -16,9 +17,12 @@
 #endif
 
 #define TICK_NS (1000000000UL / QR_CPU_HZ)
+/* Of -icount: 3.2 ticks per instruction. */
+#define ICOUNT_SHIFT 8
+#define SYST_SHIFT (32 - SYST_BITS)
 
 _Static_assert(TICK_NS * QR_CPU_HZ == 1000000000UL, "a tick must be a whole number of ns");
-_Static_assert(PLL_HZ % QR_CPU_HZ == 0 && PLL_HZ / QR_CPU_HZ <= 16, "SYSDIV cannot make this clock");
+_Static_assert((1UL << SYST_BITS) > QR_CPU_HZ + QR_CPU_HZ / 4, "a turn of SysTick must outlast a second");
 
 static uint32_t pair_instructions;
 static uint32_t start_seconds, start_fine;
@@ -39,9 +43,9 @@ static void counter_init(void)
 {
     GPTM0_CFG = GPTM_CFG_RTC;
     GPTM0_TAMATCHR = UINT32_MAX;
-    GPTM0_CTL = GPTM_CTL_TAEN;
-    WDTLOAD = UINT32_MAX;
-    WDTCTL = WDTCTL_INTEN; /* it counts from here on */
+    SYST_RVR = (1u << SYST_BITS) - 1;
+    SYST_CVR = 0;
+    SYST_CSR = SYST_CSR_CPU_CLOCK | SYST_CSR_ENABLE;
     pair_instructions = 0;
     qr_port_timer_start();
     pair_instructions = (uint32_t)qr_port_timer_stop();
@@ -63,7 +67,6 @@ static void serial_init(void)
 /* see port.h */
 void qr_port_init(void)
 {
-    RCC = (RCC & ~RCC_SYSDIV_MASK) | RCC_USESYSDIV | (PLL_HZ / QR_CPU_HZ - 1) << RCC_SYSDIV_POS;
     counter_init();
     serial_init();
 }
@@ -87,17 +90,20 @@ void qr_port_flush(void)
 __attribute__((noinline)) void qr_port_timer_start(void)
 {
     start_seconds = GPTM0_TAR;
-    start_fine = WDTVALUE;
+    GPTM0_CTL = 0;
+    GPTM0_CTL = GPTM_CTL_TAEN;
+    start_fine = SYST_CVR;
 }
 
 /* see port.h */
 __attribute__((noinline)) uint64_t qr_port_timer_stop(void)
 {
-    uint32_t fine = start_fine - WDTVALUE;
+    uint32_t fine = (start_fine - SYST_CVR) << SYST_SHIFT;
     uint32_t seconds = GPTM0_TAR - start_seconds;
-    uint64_t ticks = qr_cortexm_unwrap(fine, (uint64_t)seconds * QR_CPU_HZ);
+    uint64_t estimate = (uint64_t)seconds * QR_CPU_HZ + QR_CPU_HZ / 2;
+    uint64_t ticks = qr_cortexm_unwrap(fine, estimate << SYST_SHIFT) >> SYST_SHIFT;
 
-    return qr_cortexm_instructions(ticks, TICK_NS) - pair_instructions;
+    return qr_cortexm_instructions(ticks, TICK_NS, ICOUNT_SHIFT) - pair_instructions;
 }
 
 /* see port.h */
@@ -109,11 +115,11 @@ uint8_t qr_port_counter(void)
 /* see port.h */
 uint32_t qr_port_counter_hz(void)
 {
-    return 1000000000UL >> QR_CORTEXM_ICOUNT_SHIFT;
+    return 1000000000UL >> ICOUNT_SHIFT;
 }
 
 /* see port.h */
 uint32_t qr_port_cpu_hz(void)
 {
-    return PLL_HZ / (((RCC & RCC_SYSDIV_MASK) >> RCC_SYSDIV_POS) + 1);
+    return PLL_HZ / ((RCC >> RCC_SYSDIV_POS & RCC_SYSDIV_BITS) + 1);
 }

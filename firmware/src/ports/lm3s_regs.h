@@ -7,11 +7,6 @@
 
 #include "cortexm_regs.h"
 
-#define WDTLOAD QR_REG(0x40000000)
-#define WDTVALUE QR_REG(0x40000004)
-#define WDTCTL QR_REG(0x40000008)
-#define WDTCTL_INTEN (1u << 0)
-
 #define UART0_DR QR_REG(0x4000C000)
 #define UART_DR_ERRORS (0xFu << 8)
 #define UART0_FR QR_REG(0x4000C018)
@@ -39,8 +34,7 @@
 
 #define RCC QR_REG(0x400FE060)
 #define RCC_SYSDIV_POS 23
-#define RCC_SYSDIV_MASK (0xFu << RCC_SYSDIV_POS)
-#define RCC_USESYSDIV (1u << 22)
+#define RCC_SYSDIV_BITS 0xFu
 #define PLL_HZ 200000000UL
 
 #endif
