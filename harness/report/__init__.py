@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.report.compare import compare
+from harness.report.compare_input import Side
+from harness.report.compare_rules import Judgement, parse_rules
 from harness.report.markdown import report_text
 from harness.report.plots import figures
 from harness.report.style import save
@@ -13,7 +17,7 @@ from harness.report.tables import terminal_tables
 from harness.report.view import View
 from harness.run_reader import RunReader
 
-__all__ = ["terminal_tables", "write_report"]
+__all__ = ["compare_runs", "terminal_tables", "write_report"]
 
 
 def write_report(run: Path) -> Path:
@@ -48,3 +52,22 @@ def write_report(run: Path) -> Path:
             f"Cannot write the report of {run}: {error.strerror}.", fix="Free space or permit it."
         ) from error
     return report
+
+
+def compare_runs(root: Path, base: str, new: str, rules: Sequence[str]) -> Judgement:
+    """Compare two runs under `root`, given by folder, name, `latest` or results.csv, and apply the rules.
+
+    Raises:
+        ConfigError: a wrong rule, no such run, or two runs without a case in common.
+    """
+    parsed = parse_rules(rules)
+    sides = Side.open(root, base), Side.open(root, new)
+    comparison = compare(*sides)
+    if not any(case.base and case.new for case in comparison.cases):
+        first = [side.rows[0].case if side.rows else "no row" for side in sides]
+        raise ConfigError(
+            f"{base} and {new} have no case in common.",
+            cause=f"BASE has {first[0]}, NEW has {first[1]}.",
+            fix="Compare runs of the same workloads, variants and lanes.",
+        )
+    return Judgement.of(comparison, parsed)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EMPTY: Final = "–"  # noqa: RUF001 - an en dash is what tables show for nothing
 #: Heading of the column that says what a line is about.
-_KEY: Final = "variant"
+KEY: Final = "variant"
 _SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NOT_TIMED: Final = "No inference was timed."
 _NO_RATE: Final = "The rate of this clock is not known, so that ticks cannot become time."
@@ -67,7 +67,7 @@ class Table:
     """Note n (from 1) is what a cell's superscript n means."""
 
 
-class _Notes:
+class Notes:
     """Numbers each distinct note once."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def _table(
 ) -> Table:
     metric = _metric_title(entries)
     columns = tuple(_brief_columns(clock, metric) if brief else _full_columns(clock, metric))
-    notes = _Notes()
+    notes = Notes()
     rows = []
     for entry in entries:
         outcome, reason = _outcome(entry)
@@ -116,7 +116,7 @@ def _table(
             rows.append((entry.lane, entry.variant, outcome, *values[1:]))
         else:
             rows.append((entry.lane, entry.variant + " ".join(marks), *values))
-    names = ("board", _KEY) if brief else ("board", _KEY, "outcome")
+    names = ("board", KEY) if brief else ("board", KEY, "outcome")
     # A terminal has no room to repeat what is the same in all rows.
     same = brief and len({entry.lane for entry in entries}) == 1
     return Table(
@@ -252,14 +252,11 @@ def markdown_table(table: Table) -> str:
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    # Cells are our own numbers and checked names; only a bar could end one early.
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(escape_markdown, cells)) + " |"
 
 
 def terminal_tables(rows: Iterable[Row], provenance: Provenance) -> Iterator[RenderableType]:
     """The tables for a terminal: for each clock what it counts, its tables, and their notes."""
-    from rich.cells import cell_len
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     view = View.of(rows, provenance)
@@ -270,30 +267,39 @@ def terminal_tables(rows: Iterable[Row], provenance: Provenance) -> Iterator[Ren
             yield Text(f"\n{clock_title(table.clock)}", style="bold")
             for target, label in view.labels(view.of_clock(table.clock)):
                 yield Text(f"{target}: {label}", style="dim")
-        title = view.workload_title(table.workload)
-        rich_table = RichTable(
-            title=Text(f"{table.lane}  {title}".strip()), title_justify="left", box=None, pad_edge=False
+        yield from rich_table(table, view.workload_title(table.workload))
+
+
+def rich_table(table: Table, title: str) -> Iterator[RenderableType]:
+    """One table for a terminal, and its notes."""
+    from rich.cells import cell_len
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(
+        title=Text(f"{table.lane}  {title}".strip()), title_justify="left", box=None, pad_edge=False
+    )
+    for index, heading in enumerate(table.columns):
+        justify: Literal["left", "right"] = "left" if index < table.names else "right"
+        is_key = heading == KEY
+        drawn.add_column(
+            Text(heading, style="bold"),
+            justify=justify,
+            # A narrow terminal folds the values: a line without its variant says nothing.
+            no_wrap=is_key,
+            min_width=max(cell_len(row[index]) for row in table.rows) if is_key else None,
+            overflow="fold",
         )
-        for index, heading in enumerate(table.columns):
-            justify: Literal["left", "right"] = "left" if index < table.names else "right"
-            is_key = heading == _KEY
-            rich_table.add_column(
-                Text(heading, style="bold"),
-                justify=justify,
-                # A narrow terminal folds the values: a line without its variant says nothing.
-                no_wrap=is_key,
-                min_width=max(cell_len(row[index]) for row in table.rows) if is_key else None,
-                overflow="fold",
-            )
-        for row in table.rows:
-            rich_table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-        yield rich_table
-        for number, note in enumerate(table.notes, 1):
-            yield Text(f"  {str(number).translate(_SUPERSCRIPTS)} {note}", style="dim")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    yield drawn
+    for number, note in enumerate(table.notes, 1):
+        yield Text(f"  {str(number).translate(_SUPERSCRIPTS)} {note}", style="dim")
 
 
 def _style(cell: str) -> str:
-    return "red" if cell.startswith("FAILED") else "yellow" if cell.startswith("does not fit") else ""
+    styles = {"FAILED": "red", "worse": "red", "gone": "red", "does not fit": "yellow", "better": "green"}
+    return next((style for start, style in styles.items() if cell.startswith(start)), "")
 
 
 def clock_title(clock: Clock | None) -> str:
