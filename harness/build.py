@@ -31,11 +31,17 @@ if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
 
 #: Part of every build's key: raise it when this module or elf.py changes what a build yields.
-_RECIPE: Final = 3
+_RECIPE: Final = 4
 
 _TIMEOUT_S: Final = 600.0
 
 _RECORD: Final = "build.json"
+
+#: Suffixes of what is flashed or run, the preferred first.
+_FLASHED: Final = (".hex", ".bin", ".uf2", ".zip", ".elf")
+
+#: Linked without the board's limits (qr_link.py): it is measured, never run.
+_UNBOUNDED: Final = "firmware-unbounded.elf"
 
 #: So many of a case's builds stay in the cache, those that were used last.
 _KEPT_BUILDS: Final = 4
@@ -206,20 +212,16 @@ def _displace_old_builds(home: Path, work: Path) -> None:
 
 
 def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
-    """Move the program from PlatformIO's folder to the draft, stamp it, make the image, take its sizes."""
-    toolchain = TOOLCHAINS[job.board.toolchain]
+    """Copy what PlatformIO made from its folder to the draft: the stamped program and all images of it."""
+    for file in output.iterdir():
+        if file.suffix in _FLASHED and file.name != _UNBOUNDED:
+            shutil.copy2(file, draft / file.name)
     program = draft / "firmware.elf"
-    shutil.copy2(output / "firmware.elf", program)
-    digest = elf.stamp(program)
-    image = draft / f"firmware{toolchain.image_suffix}"
-    if toolchain.image_command:
-        copied = children.run([*toolchain.image_command, program, image], timeout_s=60, log=job.log)
-        if copied.returncode != 0:
-            raise _build_error(job, copied)
+    image = next(file for suffix in _FLASHED if (file := program.with_suffix(suffix)).is_file())
     stack = pio.stack_report(output)
     return {
         "image": image.name,
-        "firmware_sha256": digest,
+        "firmware_sha256": elf.read_stamp(program),
         "toolchain": pio.toolchain_line(output),
         "stack_report": stack,
         "sizes": asdict(_sizes(job, elf.read_program(program), stack)),
@@ -238,7 +240,7 @@ def _sizes(job: _Job, program: elf.Program, stack: Mapping[str, Any]) -> Sizes:
 
 def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
     """The record of a firmware that is too large, from its link without limits; None: that was not it."""
-    unbounded = output / "firmware-unbounded.elf"
+    unbounded = output / _UNBOUNDED
     stack = pio.stack_report(output)
     if not unbounded.is_file() or not stack:
         return _does_not_compile(job)

@@ -114,13 +114,15 @@ def _sections(elf: Any) -> Iterable[Section]:
             size=head.sh_size,
             offset=head.sh_offset,
             stored=stored,
-            writable=bool(head.sh_flags & SH_FLAGS.SHF_WRITE),
+            # ESP-IDF's linker script makes constants in flash look writable
+            writable=bool(head.sh_flags & SH_FLAGS.SHF_WRITE) and not section.name.startswith(".flash"),
         )
 
 
 def _symbols(table: Any, sections: tuple[Section, ...]) -> tuple[tuple[tuple[int, int], ...], int | None]:
     """The model's constants, by address and without aliases, and the address of the identity slot."""
-    flash = [section for section in sections if section.stored and not section.writable]
+    # a core may copy its constants to RAM at start; they are stored in flash all the same
+    flash = [section for section in sections if section.stored]
     objects: set[tuple[int, int]] = set()
     identity = None
     for symbol in table.iter_symbols():
@@ -201,3 +203,25 @@ def stamp(path: Path) -> str:
         file.seek(offset + len(IDENTITY_MAGIC))
         file.write(digest)
     return digest.hex()
+
+
+def read_stamp(path: Path) -> str:
+    """The digest in the identity slot as hex, as `stamp` wrote it.
+
+    Raises:
+        BuildError: there is none, or it is not the digest of this image.
+    """
+    content = image(read_program(path))
+    before, found, after = content.partition(IDENTITY_MAGIC)
+    digest, rest = after[:DIGEST_BYTES], after[DIGEST_BYTES:]
+    if not found or hashlib.sha256(before + found + bytes(DIGEST_BYTES) + rest).digest() != digest:
+        raise BuildError(f"{path} does not hold the digest of its own image.", cause="It was not stamped.")
+    return digest.hex()
+
+
+def main(path: str) -> None:
+    """`stamp` as a program, which the builder runs after linking."""
+    try:
+        stamp(Path(path))
+    except BuildError as error:
+        raise SystemExit(f"Error: {error}") from error

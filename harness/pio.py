@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -45,6 +46,9 @@ _STALE_DRAFT_S: Final = 3600.0
 ENVIRONMENT: Final = "firmware"
 
 _PLATFORM_URI: Final = "symlink://platforms/quantrig"
+
+#: What the builder runs on the linked program (qr_stamp.py), by this very Python and package.
+_STAMP: Final = "import sys; sys.path.insert(0, sys.argv[1]); from harness import elf; elf.main(sys.argv[2])"
 
 #: What would make the compiler or PlatformIO behave otherwise than the tree says.
 _FOREIGN_VARIABLES: Final = re.compile(
@@ -177,6 +181,7 @@ def environment(template: Template, *, work: Path, model: Path) -> dict[str, str
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_WORKSPACE_DIR": str(work / "workspace"),
         "QR_MODEL_DIR": str(model),
+        "QR_STAMP": shlex.join([sys.executable, "-c", _STAMP, str(Path(__file__).resolve().parents[1])]),
     }
 
 

@@ -30,17 +30,12 @@ class Toolchain:
     """Files that it reads and that may be missing."""
     packages: str = ""
     """Debian's packages of all this."""
-    image_suffix: str = ".elf"
-    image_command: tuple[str, ...] = ()
-    """What makes the file that is flashed from an ELF; empty: the ELF itself is run."""
 
     @property
     def programs(self) -> tuple[str, ...]:
         """Everything that a build starts."""
         return (self.compiler, self.linker, *self.others) if self.compiler else ()
 
-
-_AVR_IMAGE: Final = ("avr-objcopy", "-O", "ihex", "-R", ".eeprom")
 
 TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
     "host": Toolchain(compiler="gcc", linker="ld", packages="gcc libc6-dev"),
@@ -49,16 +44,12 @@ TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
         linker="avr-ld",
         others=("avr-objcopy",),
         packages="gcc-avr avr-libc",
-        image_suffix=".hex",
-        image_command=_AVR_IMAGE,
     ),
     "arm": Toolchain(
         compiler="arm-none-eabi-gcc",
         linker="arm-none-eabi-ld",
         others=("arm-none-eabi-objcopy",),
         packages="gcc-arm-none-eabi libnewlib-arm-none-eabi",
-        image_suffix=".bin",
-        image_command=("arm-none-eabi-objcopy", "-O", "binary"),
     ),
     "esp32_llvm": Toolchain(
         compiler="clang-22",
@@ -72,8 +63,6 @@ TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
         others=("avr-g++", "avr-objcopy"),
         files=("/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h",),
         packages="gcc-avr avr-libc arduino-core-avr",
-        image_suffix=".hex",
-        image_command=_AVR_IMAGE,
     ),
     "platformio": Toolchain(compiler="", linker=""),
 }
