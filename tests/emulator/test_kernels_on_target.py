@@ -29,7 +29,16 @@ from tests.native_model import declared_kernels
 Shape = tuple[int, ...]
 
 BOARDS = load_boards()
-LANES = [pytest.param("uno", "simavr", id="uno-simavr"), pytest.param("stm32f4", "qemu", id="stm32f4-qemu")]
+LANES = [
+    pytest.param(board, target, id=f"{board}-{target}")
+    for board, target in [
+        ("uno", "simavr"),
+        ("stm32f4", "qemu"),
+        ("mps2_an386", "qemu"),
+        ("mps2_an500", "qemu"),
+        ("lm3s6965evb", "qemu"),
+    ]
+]
 
 
 class Net:
