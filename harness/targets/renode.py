@@ -42,7 +42,7 @@ TOLERANCE_TICKS: Final = 80
 START_S: Final = 90.0
 
 #: How long after the device's answer the log may take.
-_LOG_S: Final = 20.0
+LOG_S: Final = 20.0
 
 _WHERE: Final = (
     "take the portable archive from https://github.com/renode/renode/releases and put its folder on PATH"
@@ -125,12 +125,12 @@ class RenodeTransport:
 
     def section_ticks(self, device_ticks: int) -> int:
         """See SectionCounter."""
-        counted = self._monitor.next_section(_LOG_S)
+        counted = self._monitor.next_section(LOG_S)
         if abs(counted - device_ticks) > TOLERANCE_TICKS:
             raise TargetError(
                 f"Renode's CPU executed {counted} instructions, the firmware's timer counted {device_ticks}.",
                 cause="The emulated timer does not run at the CPU's rate, or a hook is in the wrong place.",
-                fix="Use a release of Renode that is known to work (1.15.2 to 1.16.1).",
+                fix="Use a release of Renode that is known to work: 1.16.1.",
             )
         return counted
 

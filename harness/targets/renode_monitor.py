@@ -33,7 +33,7 @@ _REFUSALS: Final = (
 
 _EVENT: Final = re.compile(rf"\bcpu: ({BEGIN}|{END}) (0x[0-9A-Fa-f]+|[0-9]+)$")
 _MARK: Final = re.compile(rf"\b(?:{BEGIN}|{END})\b")
-_PROMPT: Final = re.compile(r"^\([\w ]+\) ?$")
+_PROMPT: Final = re.compile(r"^(?:\([\w-]+\) ?)+")
 
 #: Control sequences that a terminal would act on.
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
@@ -49,7 +49,6 @@ _END_S: Final = 1.0
 
 _KEPT_LINES: Final = 40
 _CHUNK_BYTES: Final = 65536
-
 
 _Error = TypeVar("_Error", bound=QuantrigError)
 
@@ -69,14 +68,19 @@ class Lines:
         self.odd: str | None = None
         """The first line about a section that cannot be right."""
         self._begin: int | None = None
+        self._fatal: list[str] = []
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def feed(self, raw: str) -> None:
         """Take one line without its end."""
-        line = _CONTROL.sub("", raw).rstrip()
+        # a prompt waits without a line end for whatever comes next
+        line = _PROMPT.sub("", _CONTROL.sub("", raw)).rstrip()
         if not line:
             return
         self._last.append(line)
+        # an unhandled exception: its reason stands in the next line, before a long trace
+        if line.startswith("Fatal error") or len(self._fatal) == 1:
+            self._fatal.append(line)
         if not self.ready:
             # no firmware runs before that: a mark can only be our own script, quoted in a complaint
             if self.refusal or any(words in line for words in _REFUSALS):
@@ -105,10 +109,15 @@ class Lines:
 
     def last_words(self) -> str:
         """The last two lines that matter: errors if there are any, else what is not marked as information."""
-        said = [line.strip() for line in self._last if not (_PROMPT.fullmatch(line) or _MARK.search(line))]
-        errors = [line for line in said if "[ERROR]" in line]
+        said = [line.strip() for line in self._last if not _MARK.search(line)]
         others = [line for line in said if "[INFO]" not in line]
-        return "; ".join((errors or others or said)[-2:])
+        return self.errors() or "; ".join((others or said)[-2:])
+
+    def errors(self) -> str:
+        """The reason of a crash, else the last two errors in the log; empty when there are none."""
+        if self._fatal:
+            return " ".join(self._fatal[:2])
+        return "; ".join([line.strip() for line in self._last if "[ERROR]" in line][-2:])
 
 
 class Monitor:
@@ -165,14 +174,13 @@ class Monitor:
                     cause="Its platform differs from those of the releases that we know (1.15.2 to 1.16.1).",
                     fix=f"See {self._log}.",
                 )
+            words = lines.last_words().rstrip(".")
         if done:
             raise self.explain(TargetError("Renode ended before the firmware started."))
-        raise self.explain(
-            TargetError(
-                f"Renode was not ready after {timeout_s:g} s.",
-                cause="It hangs, or this computer is too busy.",
-                fix=f"See {self._log}.",
-            )
+        raise TargetError(
+            f"Renode was not ready after {timeout_s:g} s.",
+            cause=f"It hangs, or this computer is too busy. Its last words: {words or 'none'}.",
+            fix=f"See {self._log}.",
         )
 
     def say(self, command: str) -> None:
@@ -205,23 +213,21 @@ class Monitor:
             what = f"Renode counted {len(counts)} timed sections where the device answered for one."
         else:
             what = "Renode logged no instruction count for a timed section."
-        raise self.explain(
-            TargetError(what, cause="A line of its log was lost or broken.", fix=f"See {self._log}.")
-        )
+        raise TargetError(what, cause="A line of its log was lost or broken.", fix=f"See {self._log}.")
 
     def explain(self, error: _Error) -> _Error:
-        """The same error, with what Renode said last, and with its exit code if it ended."""
+        """The same error, with the errors that Renode reported, and with its exit code if it ended."""
         code = None
         with contextlib.suppress(TimeoutError):
-            code = self._child.wait(_END_S if self._ended else 0.0)
+            code = self._child.wait(_END_S)
         if code is not None:
             self._reader.join(_END_S)
         with self._changed:
-            words = self._lines.last_words()
+            words = (self._lines.errors() if code is None else self._lines.last_words()).rstrip(".")
         if code is not None:
             cause = f"renode ended with exit code {code}{': ' + words if words else ''}."
         elif words:
-            cause = f"{error.cause} Renode's last words: {words}.".lstrip()
+            cause = f"{error.cause} Renode reported: {words}.".lstrip()
         else:
             cause = error.cause
         return type(error)(error.what, cause=cause, fix=error.fix or f"See {self._log}.")
