@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
+from harness.errors import (
+    ModelError,
+    RemoteProtocolError,
+    TargetError,
+    UnsupportedError,
+    WrongFirmwareError,
+)
 from harness.link import PipeTransport
 from harness.link.messages import TensorInfo
 from harness.measure import DISTURBED_ATTEMPTS, measure
@@ -129,6 +135,67 @@ def test_a_line_that_never_rests_is_reported(device: MemoryDevice) -> None:
     with pytest.raises(RemoteProtocolError, match="timed runs of sample 0"):
         measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
     assert device.runs == DISTURBED_ATTEMPTS
+
+
+class CountingTransport(MemoryTransport):
+    """A line whose other end counts sections by itself: always one tick more than the device."""
+
+    def __init__(self, device: MemoryDevice, **options: Any) -> None:
+        super().__init__(device, **options)
+        self.asked: list[int] = []
+
+    def section_ticks(self, device_ticks: int) -> int:
+        self.asked.append(device_ticks)
+        return device_ticks + 1
+
+
+def test_a_transport_that_counts_better_than_the_device_is_believed(device: MemoryDevice) -> None:
+    transport = CountingTransport(device)
+    measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
+    own = [fake_ticks(sample) for sample in INPUTS]
+    assert transport.asked == own[:3] + own
+    assert measured.ticks == tuple(ticks + 1 for ticks in own)
+    assert measured.warmup_ticks == measured.ticks[:3]
+
+
+def test_each_count_belongs_to_one_answer_also_of_a_disturbed_section(device: MemoryDevice) -> None:
+    count = 0
+
+    def disturb(data: bytes) -> bytes:
+        nonlocal count
+        count += len(data) == 13
+        return data + b"\x55" if len(data) == 13 and count == 4 else data
+
+    transport = CountingTransport(device, to_device=disturb)
+    measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS, warmup=0)
+    assert device.runs == len(transport.asked) == SAMPLES + 1
+    assert measured.ticks == tuple(fake_ticks(sample) + 1 for sample in INPUTS)
+
+
+def test_a_repeated_answer_is_counted_once(device: MemoryDevice) -> None:
+    """The device's answer is lost on the line: it sends it again and runs nothing twice."""
+    answers = 0
+
+    def lose(data: bytes) -> bytes:
+        nonlocal answers
+        # the only exchange in which the device sends two frames: RUNNING and the answer
+        answers += data.count(b"\0") >= 4
+        return data[:-3] if answers == 3 and data.count(b"\0") >= 4 else data
+
+    transport = CountingTransport(device, to_host=lose)
+    measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
+    assert measured.retries == 1
+    assert device.runs == len(transport.asked) == SAMPLES + 3
+
+
+def test_a_count_that_is_refused_ends_the_measurement(device: MemoryDevice) -> None:
+    class Refusing(MemoryTransport):
+        def section_ticks(self, device_ticks: int) -> int:
+            raise TargetError(f"not {device_ticks}")
+
+    with pytest.raises(TargetError, match=f"not {fake_ticks(INPUTS[0])}"):
+        measure(Refusing(device), expected_digest=DIGEST, inputs=ARRAYS)
+    assert device.runs == 1
 
 
 def test_outputs_of_several_types_are_unsupported(

@@ -144,10 +144,10 @@ def open_pty(path: str | os.PathLike[str]) -> PipeTransport:
         flags = [0, 0, termios.CS8 | termios.CREAD | termios.CLOCAL, 0]
         rates = [termios.B115200, termios.B115200]
         termios.tcsetattr(terminal, termios.TCSANOW, [*flags, *rates, characters])
-        return PipeTransport(os.dup(terminal), terminal)
-    except BaseException:
+    except termios.error as error:
         os.close(terminal)
-        raise
+        raise OSError(*error.args) from error
+    return PipeTransport(os.dup(terminal), terminal)
 
 
 def _descriptor(end: int | HasFileno) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tty
@@ -17,7 +19,7 @@ import serial
 
 from harness.errors import PortBusyError, TargetError, UnavailableError
 from harness.link import PipeTransport, SerialTransport, Session
-from harness.link.transport import Transport
+from harness.link.transport import Transport, open_pty
 from tests.link.memory_device import FAKE_BYTES, fake_inputs, fake_outputs
 
 
@@ -180,6 +182,41 @@ def test_the_native_firmware_over_a_serial_port(native_firmware: Path, terminal:
         session_with(transport)
         transport.close()
         process.kill()
+
+
+def test_a_pseudo_terminal_passes_every_byte_as_it_is() -> None:
+    """Whatever it was set to: as it is made it echoes, waits for whole lines, acts on control characters."""
+    other, port = os.openpty()
+    settings = termios.tcgetattr(port)
+    everything = 0x7FFFFFFF & ~termios.HUPCL
+    settings[0], settings[3] = settings[0] | termios.INLCR | termios.PARMRK, settings[3] & everything
+    termios.tcsetattr(port, termios.TCSANOW, settings)
+    path = os.ttyname(port)
+    transport = open_pty(path)
+    os.close(port)
+    data = bytes(range(256))
+    transport.write(data)
+    assert os.read(other, 1000) == data
+    os.write(other, data)
+    received = b""
+    while len(received) < len(data):
+        received += transport.read(5.0)
+    assert received == data
+    assert not select.select([other], [], [], 0.05)[0], "an echo"
+    assert transport.baud is None
+    os.close(other)
+    with pytest.raises(TargetError, match="process ended"):
+        transport.read(5.0)
+    transport.close()
+    transport.close()
+
+
+def test_a_pseudo_terminal_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_pty(tmp_path / "line")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="ioctl"):
+        open_pty(tmp_path / "file")
 
 
 def test_a_busy_port_is_named(terminal: tuple[int, str]) -> None:
