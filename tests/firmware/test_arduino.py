@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Arduino port: on the AVR core in simavr against bare metal, and its other clocks on a stand-in core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.link.session import Session
+from harness.link.transport import PipeTransport
+from tests.firmware import fake_model
+from tests.firmware.fake_model import BYTES, work
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+STAND_IN = Path(__file__).resolve().parent / "arduino_stand_in"
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+CYCLES_PER_TURN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What tells a real core and chip from others, and what the port must make of it."""
+
+    macros: tuple[str, ...]
+    counter: str
+    cpu_hz: int
+    counter_hz: int
+    buffer_bytes: int = 64
+
+
+DWT = ("STAND_IN_DWT", "__ARM_ARCH_7EM__=1")
+ESP32 = ("ARDUINO_ARCH_ESP32",)
+CORES = {
+    "esp32": Core(ESP32, "cpu", 240_000_000, 240_000_000, 4096),
+    "esp32c3": Core((*ESP32, "CONFIG_FREERTOS_UNICORE=1"), "cpu", 160_000_000, 160_000_000, 4096),
+    "nucleo_f446re": Core((*DWT, "ARDUINO_ARCH_STM32"), "cyccnt", 180_000_000, 180_000_000),
+    "nano_33_ble": Core((*DWT, "ARDUINO_ARCH_MBED"), "cyccnt", 64_000_000, 64_000_000),
+    "teensy41": Core((*DWT, "TEENSYDUINO", "__IMXRT1062__"), "cyccnt", 600_000_000, 600_000_000),
+    "pico": Core(("ARDUINO_ARCH_MBED",), "micros", 125_000_000, 1_000_000),
+    "unknown": Core((), "micros", 48_000_000, 1_000_000),
+}
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The port and the bench on the stand-in core, compiled as each core would have it."""
+    folder = tmp_path_factory.mktemp("stand-in")
+    spends = fake_model.source(
+        before="void stand_in_spend(uint64_t cycles);",
+        inside=f"stand_in_spend(turns * {CYCLES_PER_TURN}ull); turns = 0;",
+    )
+    for name, text in spends.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return {name: compiled(core, name, folder) for name, core in CORES.items()}
+
+
+def compiled(core: Core, name: str, folder: Path) -> Path:
+    ports = FIRMWARE / "src" / "ports"
+    sources = [
+        *sorted(ports.glob("arduino*.cpp")),
+        STAND_IN / "stand_in.cpp",
+        FIRMWARE / "src" / "bench.c",
+        *sorted((FIRMWARE / "lib" / "link").glob("*.c")),
+        folder / "model.c",
+    ]
+    paths = [STAND_IN, folder, FIRMWARE / "include", FIRMWARE / "src", FIRMWARE / "lib" / "link"]
+    macros = [f'QR_BOARD="{name}"', "QR_PORT_ARDUINO=1", f"F_CPU={core.cpu_hz}", *core.macros]
+    objects = []
+    for source in sources:
+        compiler = ["g++", "-std=gnu++11"] if source.suffix == ".cpp" else ["gcc", "-std=gnu11"]
+        objects.append(folder / f"{name}-{source.stem}.o")
+        subprocess.run(
+            [
+                *compiler, "-O1", *WARNINGS, *(f"-D{macro}" for macro in macros),
+                *(f"-I{path}" for path in paths), "-c", "-o", objects[-1], source,
+            ],
+            check=True,
+        )  # fmt: skip
+    program = folder / name
+    subprocess.run(["g++", "-o", program, *objects], check=True)
+    return program
+
+
+@contextmanager
+def running(program: Path, log: Path, **settings: int) -> Iterator[Session]:
+    """A session with the program, which must end well when its input does."""
+    environment: Mapping[str, str] = os.environ | {
+        f"STAND_IN_{name.upper()}": str(value) for name, value in settings.items()
+    }
+    with log.open("wb") as stderr:
+        child = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment, bufsize=0
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        transport = PipeTransport(child.stdin, child.stdout)
+        try:
+            yield Session(transport)
+            transport.close()
+            assert child.wait(5) == 0
+        finally:
+            child.kill()
+            child.wait()
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_hello_outputs_and_ticks(programs: dict[str, Path], tmp_path: Path, name: str) -> None:
+    """Ticks are what the model spent, to the tick, however often counter and microseconds wrap."""
+    core = CORES[name]
+    spent_cycles = [0, 1, 1000, 2**31, 2**32 - 1, 2**32, 2**33 + 12345, 40 * core.cpu_hz]
+    with running(programs[name], tmp_path / "log", start=2**32 - 50_000) as session:
+        hello = session.hello()
+        assert (hello.board, hello.counter) == (name, core.counter)
+        assert (hello.cpu_hz, hello.counter_hz) == (core.cpu_hz, core.counter_hz)
+        for cycles in spent_cycles:
+            turns = cycles // CYCLES_PER_TURN
+            data = work(turns)
+            reply = session.infer([data])
+            assert reply.outputs[0] == data[::-1]
+            expected = turns * CYCLES_PER_TURN * core.counter_hz / core.cpu_hz
+            assert abs(reply.ticks - expected) <= (1 if core.counter == "micros" else 0), cycles
+        assert session.status().empty_ticks == 0
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_the_buffer_of_the_core_is_never_overrun(programs: dict[str, Path], tmp_path: Path, name: str) -> None:
+    """The stand-in ends when more bytes wait than its buffer holds: the host must keep to the frame size."""
+    core = CORES[name]
+    with running(programs[name], tmp_path / "log") as session:
+        assert session.hello().frame_bytes == (60 if core.buffer_bytes == 64 else 2048)
+        for turns in range(20):
+            session.infer([work(turns)])
+    assert f"buffer={core.buffer_bytes}\n" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("name", "core"), [("esp32", 1), ("esp32c3", 0)])
+def test_esp32_task(programs: dict[str, Path], tmp_path: Path, name: str, core: int) -> None:
+    with running(programs[name], tmp_path / "log", errors=3) as session:
+        session.hello()
+        status = session.status()
+        assert status.stack_bytes == 16384 - 15000
+        assert status.rx_lost == 3  # the break does not count
+    assert (tmp_path / "log").read_text().splitlines() == [
+        f"task quantrig core={core} stack=16384 priority=2",
+        f"watchdog off core={core}",
+        "begin 115200 buffer=4096",
+    ]
+
+
+def test_native_usb_without_a_host_does_not_hang(programs: dict[str, Path], tmp_path: Path) -> None:
+    with running(programs["teensy41"], tmp_path / "log", no_host=1) as session:
+        reply = session.infer([work(3)])
+    assert len(reply.outputs[0]) == BYTES
+    assert reply.ticks == 3 * CYCLES_PER_TURN
