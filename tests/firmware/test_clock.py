@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports' arithmetic: clock registers to Hz (known settings, RM0090's tables), readings to instructions."""
+"""The ports' arithmetic: clock registers to Hz (known settings, RM0090), readings to instructions."""
 
 from __future__ import annotations
 
