@@ -46,6 +46,8 @@ class Machine:
     """Of -icount: 2^shift ns per instruction; None: the machine's clock is the host's, and nothing is timed."""
     options: tuple[str, ...]
     """The rest of the command line but for the firmware: the link on stdin and stdout above all."""
+    boots: str = "-kernel {}"
+    """The options that start the firmware, `{}` its file."""
     label: str
     """What its numbers are worth, in one sentence."""
 
@@ -72,6 +74,8 @@ MACHINES: Final[Mapping[str, Machine]] = {
         shift=6,
         # the ESP32's addresses reach to 0x40400000: as much memory, of which only what is used is taken
         options=("-cpu", "de233_fpu", "-m", "1100M", "-semihosting", "-serial", "none"),
+        # begins at the program's entry; -kernel would at the core's reset vector
+        boots="-device loader,file={},cpu-num=0",
         label=(
             "Executed instructions of LLVM's code for cpu esp32 on QEMU's generic de233_fpu core; not ESP32"
             " time, no model of the chip, not the code that Espressif's GCC makes."
@@ -81,6 +85,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         program=_XTENSA,
         shift=None,
         options=("-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"),
+        boots="-drive file={},if=mtd,format=raw",
         label=(
             "The firmware of the real board in Espressif's QEMU: outputs are compared, nothing is timed, as its"
             " cycle counter follows the host's clock."
@@ -127,16 +132,17 @@ def _knows_esp32() -> bool:
     return re.search(rf"^{ESP32}\s", shown, re.MULTILINE) is not None
 
 
-def command(firmware: Firmware, board: Board, flash: Path | None = None) -> list[str]:
-    """The emulator's command line; `flash`: boot from this image of the flash instead of the ELF."""
+def command(firmware: Firmware, board: Board, file: Path | None = None) -> list[str]:
+    """The emulator's command line; `file`: what it boots, if not the ELF."""
     machine = _machine(board)
     counting = ("-icount", f"shift={machine.shift}") if machine.shift is not None else ()
-    program = ("-drive", f"file={flash},if=mtd,format=raw") if flash else ("-kernel", str(firmware.elf))
+    # a comma ends a file's name, two are one
+    escaped = str(file or firmware.elf).replace(",", ",," if "=" in machine.boots else ",")
     return [
         *(machine.program, "-M", board.emulators["qemu"]["machine"], "-nodefaults", "-no-reboot"),
         *("-display", "none", "-monitor", "none", *counting),
         *machine.options,
-        *program,
+        *(word.format(escaped) for word in machine.boots.split()),
     ]
 
 
