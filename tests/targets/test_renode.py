@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ import pytest
 from harness import children
 from harness.build import Firmware
 from harness.errors import BuildError, NoReplyError, TargetError, UnavailableError
-from harness.link import Session, Timing
+from harness.link import PipeTransport, SectionCounter, Session, Timing
 from harness.measure import measure
 from harness.records import Measurement
-from harness.targets import qemu, renode, renode_monitor
+from harness.targets import qemu, renode, renode_monitor, renode_script
+from harness.targets.process import start
+from harness.targets.renode_monitor import Monitor
 from tests.targets import fake_renode
 from tests.targets.test_targets import assert_none_with
 from tests.tiny_firmware import BOARDS, tiny_firmware
@@ -111,6 +114,13 @@ def test_a_whole_measurement(mode: str, native: Firmware, fake: Setting, tmp_pat
     assert "Renode is quitting" in log.read_text()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Renode that runs on is not waited for long."""
+    monkeypatch.setattr(renode_monitor, "_END_S", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
@@ -133,6 +143,24 @@ def test_a_count_that_is_missing_or_wrong_is_an_error(
     fake(mode)
     with pytest.raises(TargetError, match=words):
         run(native, tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("counted", "device", "agree"),
+    [(5000, 5000, True), (5000, 5080, True), (5000, 4920, True), (5000, 5081, False), (5000, 4919, False),
+     (22, (1 << 64) - 18, True), (22, (1 << 64) - 59, False), (1 << 33, 0, False), (1 << 33, 1 << 33, True)],
+)  # fmt: skip
+def test_how_far_the_firmwares_timer_may_be_off(counted: int, device: int, agree: bool) -> None:
+    """The counts that are a few below zero are of sections shorter than Renode's rounding."""
+    monitor = Mock(spec=Monitor)
+    monitor.next_section.return_value = counted
+    transport = renode.RenodeTransport(Mock(spec=PipeTransport), monitor)
+    assert isinstance(transport, SectionCounter)
+    if agree:
+        assert transport.section_ticks(device) == counted
+    else:
+        with pytest.raises(TargetError, match=f"executed {counted} instructions"):
+            transport.section_ticks(device)
 
 
 def test_a_script_that_renode_refuses(native: Firmware, fake: Setting, tmp_path: Path) -> None:
@@ -285,9 +313,6 @@ def test_where_there_is_no_renode_the_remedy_is_named(
 
 def test_a_board_that_renode_does_not_have() -> None:
     assert "no Renode platform" in (renode.unavailable(BOARDS["uno"]) or "")
-    other = replace(BOARD, emulators={})
-    object.__setattr__(other, "emulators", {"renode": {"platform": "vax"}})
-    assert "'vax'" in (renode.unavailable(other) or "")
 
 
 @pytest.mark.parametrize("missing", ["qr_model_invoke", "qr_port_timer_stop"])
@@ -313,6 +338,26 @@ def test_addresses_are_those_of_the_tool_chain(cache: Path) -> None:
     symbols = {line.split()[-1]: int(line.split()[0], 16) for line in listed.stdout.splitlines()}
     names = ("qr_model_invoke", "qr_port_timer_stop")
     assert renode.addresses(firmware.elf, names) == [symbols[name] & ~1 for name in names]
+
+
+@pytest.mark.emulator
+def test_between_the_hooks_lie_the_instructions_that_qemu_counts(cache: Path, tmp_path: Path) -> None:
+    """The oracle of the hooks' places: a trace of every instruction, counted from address to address."""
+    firmware = tiny_firmware(BOARD, cache)
+    begin, end = renode.addresses(firmware.elf, ("qr_model_invoke", "qr_port_timer_stop"))
+    trace = tmp_path / "trace"
+    shown = subprocess.run(
+        ["qemu-system-arm", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    old = (renode_script.parse_version(shown) or (0, 0, 0)) < (8, 1, 0)
+    stepping = ["-singlestep"] if old else ["-accel", "tcg,one-insn-per-tb=on"]
+    argv = [*qemu.command(firmware, BOARD), *stepping, "-d", "exec,nochain", "-D", str(trace)]
+    with start(argv, log=tmp_path / "log") as transport:
+        measured = measure(transport, expected_digest=firmware.firmware_sha256, inputs=[INPUTS[:2]], warmup=0)
+    executed = [int(line.split("/")[1], 16) for line in trace.read_text().splitlines() if "Trace" in line]
+    begins = [at for at, address in enumerate(executed) if address == begin]
+    assert len(begins) == 2
+    assert tuple(executed.index(end, at) - at for at in begins) == measured.ticks
 
 
 @pytest.mark.emulator
