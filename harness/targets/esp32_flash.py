@@ -13,7 +13,7 @@ from harness.errors import UnavailableError
 
 FLASH_BYTES: Final = 4 << 20
 
-#: Where the parts lie (ESP-IDF, "Application Startup Flow"); PlatformIO's platform leaves them beside the ELF.
+#: Where the parts lie (ESP-IDF, "Application Startup Flow"); PlatformIO's platform puts them beside the ELF.
 PARTS: Final[Mapping[str, int]] = {
     "bootloader.bin": 0x1000,
     "partitions.bin": 0x8000,

@@ -43,7 +43,7 @@ class Machine:
 
     program: str
     shift: int | None
-    """Of -icount: 2^shift ns per instruction; None: the machine's clock is the host's, and nothing is timed."""
+    """Of -icount: 2^shift ns per instruction; None: its clock is the host's, and nothing is timed."""
     options: tuple[str, ...]
     """The rest of the command line but for the firmware: the link on stdin and stdout above all."""
     boots: str = "-kernel {}"
@@ -87,8 +87,8 @@ MACHINES: Final[Mapping[str, Machine]] = {
         options=("-chardev", "stdio,id=link,signal=off", "-serial", "chardev:link"),
         boots="-drive file={},if=mtd,format=raw",
         label=(
-            "The firmware of the real board in Espressif's QEMU: outputs are compared, nothing is timed, as its"
-            " cycle counter follows the host's clock."
+            "The firmware of the real board in Espressif's QEMU: outputs are compared, nothing is timed, as"
+            " its cycle counter follows the host's clock."
         ),
     ),
 }

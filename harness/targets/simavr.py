@@ -26,9 +26,6 @@ from harness.link.transport import Transport
 from harness.resources import cache_dir, resource
 from harness.targets.process import start
 
-#: The chips that the runner simulates.
-MCUS: Final = ("atmega328p", "atmega2560")
-
 _PACKAGES: Final = "libsimavr-dev libelf-dev"
 _LIBRARIES: Final = ("simavr", "elf")
 
@@ -47,8 +44,6 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if "simavr" not in board.emulators:
         return f"boards.yaml names no simavr chip for {board.title}."
-    if board.emulators["simavr"]["mcu"] not in MCUS:
-        return f"The simavr runner simulates {' and '.join(MCUS)}, not {board.emulators['simavr']['mcu']}."
     if shutil.which("gcc") is None:
         return "gcc, which compiles the simavr runner, not found: `apt-get install gcc libc6-dev`."
     missing = [f"lib{name}" for name in _LIBRARIES if _library(name) is None]

@@ -10,13 +10,11 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.boards import Board
 from harness.errors import TargetError, UnavailableError
 from harness.link.session import Session
 from harness.measure import measure
@@ -239,8 +237,3 @@ def test_the_simavr_runner_is_compiled_once(tmp_path: Path) -> None:
     assert not left_over.exists()
     assert program.stat().st_mtime_ns == before.st_mtime_ns
     assert os.access(program, os.X_OK)
-
-
-def test_another_chip_is_refused_by_simavr() -> None:
-    other: Board = replace(BOARDS["uno"], emulators={"simavr": {"mcu": "atmega2560"}})
-    assert "not atmega2560" in (simavr.unavailable(other) or "")
