@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from harness import children, elf, pio, toolchains
 from harness.boards import Board
-from harness.errors import BuildError, DoesNotFitError, UnavailableError
+from harness.errors import BuildError, DoesNotFitError, UnavailableError, UnsupportedError
 from harness.locks import locked
 from harness.resources import resource
 from harness.toolchains import TOOLCHAINS
@@ -42,6 +42,9 @@ _FLASHED: Final = (".hex", ".bin", ".uf2", ".zip", ".elf")
 
 #: Linked without the board's limits (qr_link.py): it is measured, never run.
 _UNBOUNDED: Final = "firmware-unbounded.elf"
+
+#: As far as avr-gcc reads constants in flash, however much there is.
+_NEAR_BYTES: Final = 0x10000
 
 #: So many of a case's builds stay in the cache, those that were used last.
 _KEPT_BUILDS: Final = 4
@@ -251,7 +254,7 @@ def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
     record = _excess(
         _Need("flash", sizes.flash_bytes, job.board.flash_bytes, model),
         _Need("ram", span + reserve, job.board.ram_bytes, f"{static}, {reserve} reserved for the stack"),
-    )
+    ) or _excess(_Need("flash", program.near_flash_bytes, _NEAR_BYTES, "up to the last constant"))
     if record is not None:
         record["does_not_fit"] |= {"sizes": asdict(sizes), "toolchain": pio.toolchain_line(output)}
     return record
@@ -288,7 +291,7 @@ def _excess(*needs: _Need) -> dict[str, Any] | None:
     return {"does_not_fit": {**numbers, "detail": first.detail + "".join(clauses)}}
 
 
-def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | UnavailableError:
+def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | UnavailableError | UnsupportedError:
     """What went wrong, by the first line of the output that says so."""
     if done.timed_out:
         return BuildError(f"The build took more than {_TIMEOUT_S:.0f} s.", fix=f"See {job.log}.")
@@ -298,6 +301,11 @@ def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | Unavail
         return UnavailableError(
             f"The toolchain for {job.board.title} is incomplete: {missing[0] if missing else ''}.",
             fix=f"`apt-get install {packages}`.",
+        )
+    if re.search(r"error: size of (?:variable|array|unnamed array).* is too large", done.output):
+        return UnsupportedError(
+            f"{job.board.title}: the model has an array above 32,767 bytes, which avr-gcc does not take.",
+            fix="Use a board with 32-bit addresses, or split the layer.",
         )
     signs = r"^.*(?:\berror: |undefined reference|multiple definition|^Error: |ld: (?!warning)).*$"
     line = re.search(signs, done.output, re.MULTILINE)

@@ -32,6 +32,9 @@ MODEL_PREFIX: Final = "qr_model_"
 #: A larger gap lies between two regions, not between two sections.
 _OTHER_REGION_BYTES: Final = 0x20000
 
+#: avr-ld's linker scripts put what the start-up code reads right behind the constants.
+_AVR_CONSTANTS_END: Final = "__ctors_start"
+
 #: From here on avr-gcc places what is neither flash nor RAM (EEPROM, fuses, lock bits).
 _AVR_OTHER: Final = 0x810000
 
@@ -61,6 +64,8 @@ class Program:
     identity_address: int
     hosted: bool
     """A process of this computer, where gaps between sections are pages that nobody stores."""
+    near_flash_bytes: int
+    """AVR: flash up to the end of all constants, which 16-bit addresses must reach; 0 elsewhere."""
 
 
 def read_program(path: Path) -> Program:
@@ -73,11 +78,14 @@ def read_program(path: Path) -> Program:
         with path.open("rb") as file:
             elf = ELFFile(file)
             sections = tuple(_sections(elf))
-            symbols = elf.get_section_by_name(".symtab")
+            symbols: Any = elf.get_section_by_name(".symtab")
             if symbols is None:
                 raise BuildError(f"{path} has no symbols.", cause="It was stripped.")
             objects, identity = _symbols(symbols, sections)
             hosted = any(segment.header.p_type == "PT_INTERP" for segment in elf.iter_segments())
+            ends = (
+                symbols.get_symbol_by_name(_AVR_CONSTANTS_END) if elf.header.e_machine == "EM_AVR" else None
+            )
     except ELFError as error:
         raise BuildError(f"{path} is not a usable ELF file: {error}.") from error
     if identity is None:
@@ -87,7 +95,12 @@ def read_program(path: Path) -> Program:
             fix="Keep its section in the linker script.",
         )
     return Program(
-        path=path, sections=sections, model_objects=objects, identity_address=identity, hosted=hosted
+        path=path,
+        sections=sections,
+        model_objects=objects,
+        identity_address=identity,
+        hosted=hosted,
+        near_flash_bytes=ends[0].entry.st_value if ends else 0,
     )
 
 

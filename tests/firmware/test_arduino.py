@@ -3,22 +3,41 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness import toolchains
+from harness.boards import load_boards
+from harness.build import Firmware, build
+from harness.compiler import compile_graph
+from harness.errors import DoesNotFitError, UnavailableError, UnsupportedError
+from harness.graph import read_tflite
 from harness.link.session import Session
 from harness.link.transport import PipeTransport
+from harness.measure import measure
+from harness.records import Measurement, verify
+from harness.reference import expected_outputs, oracle_name
+from harness.targets import simavr
+from tests import tflite_builder as tb
 from tests.firmware import fake_model
+from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
+from tests.kernels.models import Quant, random_inputs, weights
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 STAND_IN = Path(__file__).resolve().parent / "arduino_stand_in"
+
+MODELS = FIRMWARE.parent / "results" / "reference" / "models"
+BOARDS = load_boards()
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 CYCLES_PER_TURN = 1000
@@ -96,7 +115,12 @@ def running(program: Path, log: Path, **settings: int) -> Iterator[Session]:
     }
     with log.open("wb") as stderr:
         child = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment, bufsize=0
+            [program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            bufsize=0,
         )
         assert child.stdin is not None
         assert child.stdout is not None
@@ -130,7 +154,9 @@ def test_hello_outputs_and_ticks(programs: dict[str, Path], tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", CORES)
-def test_the_buffer_of_the_core_is_never_overrun(programs: dict[str, Path], tmp_path: Path, name: str) -> None:
+def test_the_buffer_of_the_core_is_never_overrun(
+    programs: dict[str, Path], tmp_path: Path, name: str
+) -> None:
     """The stand-in ends when more bytes wait than its buffer holds: the host must keep to the frame size."""
     core = CORES[name]
     with running(programs[name], tmp_path / "log") as session:
@@ -159,3 +185,106 @@ def test_native_usb_without_a_host_does_not_hang(programs: dict[str, Path], tmp_
         reply = session.infer([work(3)])
     assert len(reply.outputs[0]) == BYTES
     assert reply.ticks == 3 * CYCLES_PER_TURN
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@functools.cache
+def trained(name: str) -> bytes:
+    """A model of the reference run."""
+    return (MODELS / f"{name}.tflite").read_bytes()
+
+
+def wide(*sizes: int) -> bytes:
+    """Dense int8 layers of these widths, so with a lot of weights and little else."""
+    b = tb.ModelBuilder()
+    x = b.tensor((1, sizes[0]), scale=0.05, zero_point=-3)
+    quant = Quant(input_scale=0.05, input_zero=-3)
+    start = x
+    for seed, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+        constants = weights(b, "int8", (outputs, inputs), quant=quant, axis=0, bias=2000, seed=seed)
+        y = b.tensor((1, outputs), scale=0.05, zero_point=-3)
+        b.op("FULLY_CONNECTED", [x, *constants], [y], tb.fully_connected_options())
+        x = y
+    return b.build([start], [x])
+
+
+def measured(board: str, tflite: bytes, cache: Path, log: Path, samples: int) -> tuple[Firmware, Measurement]:
+    """The model on the board's core in simavr, all outputs equal to the oracle's."""
+    graph = read_tflite(tflite, name="model")
+    firmware = build(compile_graph(graph), BOARDS[board], case_id=f"arduino/{board}", cache=cache)
+    inputs = random_inputs(graph, samples=samples, seed=3)
+    shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
+    with simavr.open(firmware, BOARDS[board], log=log) as transport:
+        result = measure(transport, expected_digest=firmware.firmware_sha256, inputs=shaped, warmup=1)
+    (expected,) = expected_outputs(tflite, shaped)
+    assert verify(result.outputs, expected, oracle_name()).mismatches == 0
+    assert len(np.unique(expected)) > 1
+    assert result.stack_bytes is not None
+    assert 0 < result.stack_bytes <= firmware.sizes.stack_reserve_bytes
+    return firmware, result
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("model", ["sine__ptq-int8", "sine__float32", "gesture__ptq-int8"])
+def test_uno_counts_like_bare_metal(cache: Path, tmp_path: Path, model: str) -> None:
+    """Equal outputs and equal ticks, inference by inference; the core costs flash, and says so."""
+    ours, bare = measured("uno", trained(model), cache, tmp_path / "bare", samples=5)
+    theirs, core = measured("uno-arduino", trained(model), cache, tmp_path / "core", samples=5)
+    np.testing.assert_array_equal(core.outputs, bare.outputs)
+    assert list(core.ticks) == list(bare.ticks)
+    assert theirs.sizes.flash_bytes > ours.sizes.flash_bytes
+    assert theirs.sizes.flash_model_bytes == ours.sizes.flash_model_bytes
+
+
+@pytest.mark.emulator
+def test_ticks_leave_out_the_milliseconds(firmware: MakeFirmware, tmp_path: Path) -> None:
+    """The core's Timer0 would cost some 5 us of each millisecond: its interrupts wait, then go on."""
+    ticks = {}
+    for name in ("uno", "uno-arduino"):
+        built = firmware(name)
+        with simavr.open(built, BOARDS[name], log=tmp_path / "log") as transport:
+            session = Session(transport)
+            hello = session.hello()
+            assert (hello.board, hello.counter, hello.cpu_hz) == (name, "timer1", 16_000_000)
+            ticks[name] = [
+                session.infer([work(n, n % 8)]).ticks for n in (0, 1, 2700, 5941, 100_000, 400_000)
+            ]
+            assert session.status().empty_ticks == 0
+    assert ticks["uno"] == ticks["uno-arduino"]
+
+
+@pytest.mark.emulator
+def test_mega_reads_constants_up_to_the_last_of_64_kib(cache: Path, tmp_path: Path) -> None:
+    """Weights, tables and code exceed 64 KiB together: constants come first, code behind."""
+    firmware, _ = measured("megaatmega2560", wide(100, 190, 100, 190, 4), cache, tmp_path / "log", samples=3)
+    assert firmware.sizes.flash_model_bytes > 60_000
+    assert firmware.sizes.flash_bytes > 0x10000
+
+
+@pytest.mark.emulator
+def test_mega_without_room_for_the_constants(cache: Path) -> None:
+    graph = read_tflite(wide(100, 200, 100, 200, 100), name="wide")
+    with pytest.raises(DoesNotFitError, match="up to the last constant") as caught:
+        build(compile_graph(graph), BOARDS["megaatmega2560"], case_id="arduino/far", cache=cache)
+    assert caught.value.available_bytes == 0x10000
+    assert 0x10000 < caught.value.needed_bytes < 100_000
+
+
+@pytest.mark.emulator
+def test_mega_without_an_array_so_large(cache: Path) -> None:
+    graph = read_tflite(wide(200, 200), name="square")
+    with pytest.raises(UnsupportedError, match="32,767"):
+        build(compile_graph(graph), BOARDS["megaatmega2560"], case_id="arduino/array", cache=cache)
+
+
+def test_a_missing_core_names_the_package(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path
+) -> None:
+    chain = replace(toolchains.TOOLCHAINS["avr_arduino"], files=(str(tmp_path / "Arduino.h"),))
+    monkeypatch.setitem(toolchains.TOOLCHAINS, "avr_arduino", chain)
+    with pytest.raises(UnavailableError, match=r"apt-get install .*arduino-core-avr"):
+        build(fake_model.source(), BOARDS["uno-arduino"], case_id="arduino/none", cache=cache)

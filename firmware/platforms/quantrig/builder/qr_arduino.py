@@ -7,31 +7,23 @@ warnings are its own affair; its frames are written down for the stack bound lik
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from SCons.Script import DefaultEnvironment
 
-CORE = "/usr/share/arduino/hardware/arduino/avr"
+CORE = Path("/usr/share/arduino/hardware/arduino/avr")
 PACKAGE = "arduino-core-avr"
 ARDUINO_VERSION = 10819  # of the IDE that Debian ships the core for
-
-
-def core_dir() -> Path:
-    """The core's folder; ends the build with a sentence when it is not there."""
-    found = Path(os.environ.get("QR_ARDUINO_AVR", CORE))
-    if not (found / "cores" / "arduino" / "Arduino.h").is_file():
-        sys.exit(f"Error: {found} holds no Arduino core: `apt-get install {PACKAGE}`.")
-    return found
 
 
 def add_core(env: Any) -> None:
     """Macros and include folders for all sources, and the archive of the core."""
     board = env.BoardConfig()
-    home = core_dir()
-    core = home / "cores" / "arduino"
+    core = CORE / "cores" / "arduino"
+    if not (core / "Arduino.h").is_file():
+        sys.exit(f"Error: {CORE} holds no Arduino core: `apt-get install {PACKAGE}`.")
     own = env.Clone(CPPPATH=[], CCFLAGS=[*_quiet(env["CCFLAGS"]), "-w"])
     for each in (env, own):
         each.Append(
@@ -41,7 +33,7 @@ def add_core(env: Any) -> None:
                 f"ARDUINO_{board.get('build.core_board')}",
                 ("F_CPU", board.get("build.f_cpu")),
             ],
-            CPPPATH=[str(core), str(home / "variants" / board.get("build.variant"))],
+            CPPPATH=[str(core), str(CORE / "variants" / board.get("build.variant"))],
             CXXFLAGS=["-std=gnu++11", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
         )
     # avr-gcc 5 gives C++ no DECIMAL_DIG, which the core's strings use
