@@ -23,7 +23,9 @@ from harness.cli import main
 from harness.errors import ConfigError
 from harness.records import Clock, Status
 from harness.report.compare import (
+    INTERRUPT_FRAME_BYTES,
     QUANTITIES,
+    REPEATABILITY,
     CaseChange,
     Change,
     Verdict,
@@ -616,3 +618,22 @@ def test_what_cannot_be_compared_is_said_by_exit_code_two(
     assert "Traceback" not in err
     for part in parts:
         assert part in err, err
+
+
+def test_the_documentation_has_the_rules_and_tolerances_of_the_code() -> None:
+    text = (REFERENCE.parents[1] / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+    section = text.split("## Comparing two runs")[1].split("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "|" in line
+    ]
+    rules = [rule for row in rows if len(row) == 2 for rule in re.findall(r"`([^`]+)`", row[0])]
+    assert {rule.name for rule in parse_rules([rule for rule in rules if rule != "rule"])} >= {
+        *QUANTITIES,
+        "wall",
+    }
+    assert next(re.findall(r"`([^`]+)`", row[1]) for row in rows if row[0] == "`any`") == list(ANY)
+    latency = [row[2] for row in rows if row[0] == "latency"]
+    assert [re.findall(r"\d+", cell)[0] for cell in latency] == ["0", "1", "0", "2", "25"]
+    assert [max(rule.absolute_ticks, 100 * rule.relative) for rule in REPEATABILITY] == [0, 1, 0, 0, 25, 2]
+    stack = next(row[2] for row in rows if row[0] == "stack")
+    assert {int(size) for size in re.findall(r"\d+", stack)} == set(INTERRUPT_FRAME_BYTES.values())
