@@ -163,6 +163,7 @@ def open(  # noqa: A001 - the name that every target has
                     yield transport
                 except (TargetError, NoReplyError) as error:
                     raise monitor.explain(error) from error
+        monitor.check_that_all_were_asked_for()
 
 
 def _write(folder: Path, elf: Path, platform: script.Platform, version: script.Version) -> None:

@@ -134,7 +134,7 @@ class Monitor:
         self._child, self._stdin, self._log = child, child.stdin, log
         self._lines = Lines()
         self._changed = threading.Condition()
-        self._ended = False
+        self._ended = self._counting = False
         # the child's own end is closed when it is killed, perhaps in the middle of a read
         output = os.dup(child.stdout.fileno())
         self._reader = threading.Thread(target=self._read, args=(output,), name="renode", daemon=True)
@@ -200,6 +200,7 @@ class Monitor:
         Raises:
             TargetError: there is none, there are several, or the lines make no sense.
         """
+        self._counting = True
         lines = self._lines
         with self._changed:
             self._changed.wait_for(lambda: lines.sections or lines.odd or self._ended, timeout_s)
@@ -214,6 +215,20 @@ class Monitor:
         else:
             what = "Renode logged no instruction count for a timed section."
         raise TargetError(what, cause="A line of its log was lost or broken.", fix=f"See {self._log}.")
+
+    def check_that_all_were_asked_for(self) -> None:
+        """To be called after `quit`. A section too many could have shifted every count by one answer.
+
+        Raises:
+            TargetError: sections were asked for, and some are left.
+        """
+        left = len(self._lines.sections)
+        if self._counting and (left or self._lines.odd):
+            raise TargetError(
+                f"Renode counted {left} timed sections for which the device did not answer.",
+                cause="Its log has lines twice, so that counts and answers may not belong together.",
+                fix=f"See {self._log}.",
+            )
 
     def explain(self, error: _Error) -> _Error:
         """The same error, with the errors that Renode reported, and with its exit code if it ended."""
