@@ -41,9 +41,7 @@ class Board:
 board = Board(env["PIOENV"].removesuffix("_upstream"))
 arch = board.get("build.arch")
 machine = qr_toolchain.machine_flags(arch, board.get("build.mcu"), board.get("build.cpu", ""))
-regions = qr_link.region_flags(
-    board, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size")
-)
+regions = qr_link.region_flags(board, board.get("upload.maximum_size"), board.get("upload.maximum_ram_size"))
 env.Append(
     CCFLAGS=[
         *machine,
