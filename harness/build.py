@@ -190,7 +190,7 @@ def _make(job: _Job) -> dict[str, Any]:
         done = pio.run(job.template, job.board, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S)
         output = work / "build" / pio.ENVIRONMENT
         # asked even after a link that succeeded: boards.yaml may be stricter than PlatformIO's board file
-        record = _does_not_fit(job, output)
+        record = _does_not_fit(job, output, done.output)
         if record is None and done.returncode != 0:
             raise _build_error(job, done)
         record = record or _collect(job, output, draft)
@@ -241,13 +241,17 @@ def _sizes(job: _Job, program: elf.Program, stack: Mapping[str, Any]) -> Sizes:
     )
 
 
-def _does_not_fit(job: _Job, output: Path) -> dict[str, Any] | None:
-    """The record of a firmware that is too large, from its link without limits; None: that was not it."""
-    unbounded = output / _UNBOUNDED
+def _does_not_fit(job: _Job, output: Path, words: str) -> dict[str, Any] | None:
+    """The record of a firmware that is too large, from its link without limits; None: that was not it.
+
+    A platform of PlatformIO's links once, within limits: what the linker says then has to do.
+    """
+    upstream = job.board.toolchain == "platformio"
+    linked = output / ("firmware.elf" if upstream else _UNBOUNDED)
     stack = pio.stack_report(output)
-    if not unbounded.is_file() or not stack:
-        return _does_not_compile(job)
-    program = elf.read_program(unbounded)
+    if not linked.is_file() or not stack:
+        return _does_not_link(job, words) if upstream else _does_not_compile(job)
+    program = elf.read_program(linked)
     sizes = _sizes(job, program, stack)
     span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes
     model, static = f"{sizes.flash_model_bytes} of them the model", f"{span} static"
@@ -266,6 +270,18 @@ def _does_not_compile(job: _Job) -> dict[str, Any] | None:
         _Need("flash", job.source.model_bytes, job.board.flash_bytes, "the model alone"),
         _Need("ram", job.source.arena_bytes, job.board.ram_bytes, "the arena alone"),
     )
+
+
+def _does_not_link(job: _Job, words: str) -> dict[str, Any] | None:
+    """The same from what the linker says of its regions, whose names differ from chip to chip."""
+    needs = []
+    for region, bytes_over in re.findall(r"region [`'](\w+)' overflowed by (\d+) bytes", words):
+        is_flash = re.search(r"flash|rom|iram0_2", region, re.IGNORECASE)
+        limit = (job.board.flash_bytes if is_flash else job.board.ram_bytes) or 0
+        needs.append(
+            _Need("flash" if is_flash else "ram", limit + int(bytes_over), limit, f"region {region}")
+        )
+    return _excess(*needs)
 
 
 class _Need(NamedTuple):
@@ -301,6 +317,11 @@ def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | Unavail
         return UnavailableError(
             f"The toolchain for {job.board.title} is incomplete: {missing[0] if missing else ''}.",
             fix=f"`apt-get install {packages}`.",
+        )
+    if re.search(r"HTTPClientError|UnknownPackageError|InternetConnectionError", done.output):
+        return UnavailableError(
+            f"PlatformIO lacks packages for {job.board.title}.",
+            fix=f"`{toolchains.install_command(job.board)}`.",
         )
     if re.search(r"error: size of (?:variable|array|unnamed array).* is too large", done.output):
         return UnsupportedError(

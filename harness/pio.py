@@ -50,6 +50,13 @@ _PLATFORM_URI: Final = "symlink://platforms/quantrig"
 #: What the builder runs on the linked program (qr_stamp.py), by this very Python and package.
 _STAMP: Final = "import sys; sys.path.insert(0, sys.argv[1]); from harness import elf; elf.main(sys.argv[2])"
 
+_PROXIES: Final = tuple(
+    name for base in ("http_proxy", "https_proxy", "all_proxy") for name in (base, base.upper())
+)
+
+#: A port where nobody listens.
+_NOWHERE: Final = "http://127.0.0.1:9"
+
 #: What would make the compiler or PlatformIO behave otherwise than the tree says.
 _FOREIGN_VARIABLES: Final = re.compile(
     r"PLATFORMIO_.*|QR_.*|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|COMPILER_PATH|GCC_.*|DEPENDENCIES_OUTPUT"
@@ -169,13 +176,22 @@ def _installed(package: str) -> str:
         ) from None
 
 
-def environment(template: Template, *, work: Path, model: Path) -> dict[str, str]:
+def user_core() -> Path:
+    """PlatformIO's core folder of the user, where the platforms are that it downloaded."""
+    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
+
+
+def environment(template: Template, board: Board, *, work: Path, model: Path) -> dict[str, str]:
     """The variables for one PlatformIO run that builds the model in folder `model` in folder `work`."""
     kept = {name: value for name, value in os.environ.items() if not _FOREIGN_VARIABLES.fullmatch(name)}
+    upstream = board.toolchain == "platformio"
+    if upstream:
+        # a package that is missing is the user's to install, never a download in the middle of a sweep
+        kept |= dict.fromkeys(_PROXIES, _NOWHERE) | {"NO_PROXY": "", "no_proxy": ""}
     return kept | {
         "LC_ALL": "C",
         "PLATFORMIO_BUILD_DIR": str(work / "build"),
-        "PLATFORMIO_CORE_DIR": str(template.core),
+        "PLATFORMIO_CORE_DIR": str(user_core() if upstream else template.core),
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
@@ -230,7 +246,7 @@ def run(
         [sys.executable, "-m", "platformio", "run", *project, "-j", "1", "-v", *arguments],
         timeout_s=timeout_s,
         log=log,
-        env=environment(template, work=work, model=model) | dict(variables or {}),
+        env=environment(template, board, work=work, model=model) | dict(variables or {}),
         cwd=template.project,
     )
 

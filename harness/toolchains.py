@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness import pio
 from harness.boards import Board, ToolchainName
 from harness.resources import resource
 
@@ -86,6 +87,8 @@ def state(board: Board, linked: list[str]) -> dict[str, list[int]]:
     Cheaper than asking a compiler for its version, and it notices a new C library as well.
     """
     tools = [shutil.which(tool) for tool in TOOLCHAINS[board.toolchain].programs]
+    if board.toolchain == "platformio":
+        tools += [str(folder / "platform.json") for folder in _platforms(board)]
     found = {}
     for name in sorted({os.path.realpath(tool) for tool in tools if tool} | set(linked)):
         try:
@@ -109,14 +112,25 @@ def environment_option(environment: str, option: str) -> str:
     return ""
 
 
+def _platforms(board: Board) -> list[Path]:
+    """Where PlatformIO's platform of the board is installed: one folder for each version."""
+    name = re.split(r"[@ ]", environment_option(board.pio_env, "platform"), maxsplit=1)[0]
+    folders = (pio.user_core() / "platforms").glob(f"{name}*")
+    return sorted(path for path in folders if re.fullmatch(rf"{re.escape(name)}(@.*)?", path.name))
+
+
 def _platform_missing(board: Board) -> str | None:
     """The same for a board whose compiler PlatformIO downloads: nothing is downloaded in a sweep."""
-    wanted = environment_option(board.pio_env, "platform")
-    name = re.split(r"[@ ]", wanted, maxsplit=1)[0]
-    core = Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
-    if any((core / "platforms").glob(f"{name}*")):
+    scons = pio.user_core() / "packages" / "tool-scons"
+    if _platforms(board) and scons.is_dir():
         return None
     return (
-        f"PlatformIO's platform {name}, which brings the compiler for {board.title}, is not installed: "
-        f"`pio pkg install --global --platform '{wanted}'`."
+        f"PlatformIO's platform {environment_option(board.pio_env, 'platform')}, which brings the compiler for"
+        f" {board.title}, is not installed: `{install_command(board)}`."
     )
+
+
+def install_command(board: Board) -> str:
+    """What downloads the platform, its compiler and its core."""
+    own = board.pio_board if board.pio_board and environment_option(board.pio_board, "board") else None
+    return f"pio pkg install -d {resource('firmware')} -e {own or board.pio_env}"

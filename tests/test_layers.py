@@ -38,7 +38,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "compiler": {"graph"},
     "elf": set(),
     "pio": {"boards"},
-    "toolchains": {"boards"},
+    "toolchains": {"boards", "pio"},
     "board_file": set(),
     "build": {"compiler", "boards", "elf", "pio", "toolchains"},
     "targets": {"build", "boards", "link", "pio", "toolchains"},

@@ -27,7 +27,14 @@ UPLOADERS: Final[dict[str, tuple[str, str]]] = {
     "arduino": ("avrdude", "avrdude"),
     "stlink": ("st-flash", "stlink-tools"),
     "openocd": ("openocd", "openocd"),
+    "wiring": ("avrdude", "avrdude"),
 }
+
+#: These want to be told the port.
+_SERIAL_PROTOCOLS: Final = ("arduino", "wiring")
+
+#: A board with native USB is away for this long after it has been flashed.
+_RETURN_S: Final = 10.0
 
 _UPLOAD_TIMEOUT_S: Final = 180.0
 
@@ -62,11 +69,14 @@ def serial_ports() -> list[SerialPort]:
 
 def clock(board: Board) -> str | None:
     """See Target."""
-    return "cycles"
+    # a Cortex-M0 has no cycle counter: the Arduino port counts microseconds there
+    return "wall" if board.port == "arduino" and board.cpu.startswith("cortex-m0") else "cycles"
 
 
 def label(board: Board) -> str:
     """See Target."""
+    if clock(board) == "wall":
+        return "Microseconds of the board itself, which has no cycle counter."
     return "CPU cycles of the board itself, counted by its own timer."
 
 
@@ -74,9 +84,10 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if board.upload is None:
         return f"boards.yaml does not tell how {board.title} is flashed (key `upload`)."
-    program, package = UPLOADERS[board.upload.protocol]
-    if shutil.which(program) is None:
-        return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
+    if board.toolchain != "platformio":
+        program, package = UPLOADERS[board.upload.protocol]
+        if shutil.which(program) is None:
+            return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
     if reason := toolchains.unavailable(board):
         return reason
     if port is None:
@@ -107,7 +118,7 @@ def open(  # noqa: A001 - the name that every target has
         # the same lock as for talking, so nobody is flashed in the middle of somebody's measurement
         SerialTransport(port, board.baud).close()
         _upload(firmware, board, board.upload, port, log)
-        transport = SerialTransport(port, board.baud)
+        transport = _reopened(port, board.baud)
         try:
             time.sleep(board.reset.settle_s)
             yield transport
@@ -115,13 +126,34 @@ def open(  # noqa: A001 - the name that every target has
             transport.close()
 
 
+def _reopened(port: str, baud: int) -> Transport:
+    """The port once it is there again: with native USB it goes away with the program that made it."""
+    deadline = time.monotonic() + _RETURN_S
+    while True:
+        try:
+            return SerialTransport(port, baud)
+        except UnavailableError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.2)
+
+
 def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Path) -> None:
     """Flash the very image that was built and stamped."""
+    upstream = board.toolchain == "platformio"
     arguments = ["-t", "upload"]
-    if upload.protocol == "arduino":
+    if upstream or upload.protocol in _SERIAL_PROTOCOLS:
         arguments += ["--upload-port", port]
     template = pio.prepare(resource("firmware"), cache_dir())
     with TemporaryDirectory(prefix="quantrig-upload-") as work:
+        if upstream:
+            # those platforms upload what lies in their own folder, and must not make it anew
+            arguments += ["-t", "nobuild", "--disable-auto-clean"]
+            output = Path(work) / "build" / pio.ENVIRONMENT
+            output.mkdir(parents=True)
+            for file in firmware.folder.glob("*.*"):
+                if file.is_file():
+                    shutil.copy2(file, output)
         done = pio.run(
             template,
             board,
@@ -133,7 +165,7 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
             variables={"QR_IMAGE": str(firmware.image)},
         )
     if done.returncode != 0:
-        words = _complaint(done.output, UPLOADERS[upload.protocol][0])
+        words = _complaint(done.output, "" if upstream else f"{UPLOADERS[upload.protocol][0]} ")
         raise UploadError(
             f"{board.title} on {port} was not flashed: {words}",
             cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",
@@ -141,8 +173,8 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
         )
 
 
-def _complaint(output: str, program: str) -> str:
+def _complaint(output: str, command: str) -> str:
     """The uploader's first line that sounds like trouble; it speaks after its own command line."""
-    words = output.rpartition(f"\n{program} ")[2].splitlines()[1:]
+    words = output.rpartition(f"\n{command}" if command else "\nUploading ")[2].splitlines()[1:]
     trouble = [line for line in words if re.search(r"error|fail|cannot|can't|unable|not found", line, re.I)]
     return next((line.strip() for line in trouble + words if line.strip()), "no message")

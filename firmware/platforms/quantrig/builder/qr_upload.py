@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pio run -t upload`: the Uno through its bootloader, an STM32 through an ST-Link.
+"""`pio run -t upload`: an Uno or Mega through its bootloader, an STM32 through an ST-Link.
 
 QR_IMAGE names the image to write when it is not the one that this build made: the harness patches the
 firmware's digest into a copy of the ELF and flashes an image of that.
@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+AVRDUDE = 'avrdude -p $BOARD_MCU -c {} -b $UPLOAD_SPEED -P "$UPLOAD_PORT" -D $UPLOADERFLAGS -U "flash:w:$QR_IMAGE:i"'
+BOOTLOADERS = ("arduino", "wiring")
 COMMANDS = {
-    "arduino": (
-        'avrdude -p $BOARD_MCU -c arduino -b $UPLOAD_SPEED -P "$UPLOAD_PORT" -D $UPLOADERFLAGS'
-        ' -U "flash:w:$QR_IMAGE:i"'
-    ),
+    **{protocol: AVRDUDE.format(protocol) for protocol in BOOTLOADERS},
     "stlink": 'st-flash $UPLOADERFLAGS --reset write "$QR_IMAGE" 0x08000000',
     "openocd": (
         "openocd $UPLOADERFLAGS -f interface/stlink.cfg -f target/stm32f4x.cfg"
@@ -30,6 +29,6 @@ def target(env: Any, image: Any) -> None:
         return
     env.Replace(UPLOADCMD=COMMANDS[protocol], QR_IMAGE=os.environ.get("QR_IMAGE") or "$SOURCE")
     actions = [env.VerboseAction("$UPLOADCMD", "Uploading $QR_IMAGE")]
-    if protocol == "arduino":
+    if protocol in BOOTLOADERS:
         actions.insert(0, env.VerboseAction(env.AutodetectUploadPort, "Looking for the serial port"))
     env.AddPlatformTarget("upload", image, actions, "Upload")

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from platformio.public import PlatformBase
+
+
+class Espressif32Platform(PlatformBase):
+    def is_embedded(self) -> bool:
+        return True
