@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 
+#: How rich prints a line of ours as it is: nothing coloured by guess, nothing wrapped, no markup.
+_PLAIN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="quantrig")
@@ -192,30 +195,26 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 def boards(boards_file: Path | None) -> None:
     """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from harness.boards import load_boards
     from harness.targets.hardware import serial_ports
 
     known = load_boards(boards_file)
-    table = Table(box=None, pad_edge=False)
-    for column in ("MCU", "CPU", "clock", "flash", "RAM", "lanes"):
-        table.add_column(column, overflow="fold")
-    for board in known.values():
-        lanes = "\n".join(f"{board.name}:{target}  {reason or 'ready'}" for target, reason in _lanes(board))
-        clock = f"{board.cpu_hz / 1e6:g} MHz" if board.cpu_hz else ""
-        cpu = " ".join((board.cpu, *board.cpu_features))
-        sizes = (_kib(board.flash_bytes), _kib(board.ram_bytes))
-        table.add_row(board.mcu, cpu, clock, *sizes, escape(lanes))
     console = _console()
-    console.print(table)
+    lanes = {board.name: _lanes(board) for board in known.values()}
+    width = max(len(f"{board}:{target}") for board, found in lanes.items() for target, _ in found)
+    for board in known.values():
+        console.print(f"{board.name}  {_description(board)}", style="bold", **_PLAIN)
+        for target, reason in lanes[board.name]:
+            console.print(f"  {f'{board.name}:{target}':{width}}  {reason or 'ready'}", **_PLAIN)
+    reasons = [reason for found in lanes.values() for _, reason in found]
+    ready = reasons.count(None)
+    console.print(f"\n{len(known)} boards, {len(reasons)} lanes, {ready} of them ready here", **_PLAIN)
     ports = serial_ports()
     console.print("\nplugged in:" if ports else "\nplugged in: no serial port found", highlight=False)
     for port in ports:
         names = [b.name for b in known.values() if b.upload and port.usb_id in b.upload.usb_ids]
         guess = f"  maybe {' or '.join(names)}: --port {names[0]}={port.device}" if names else ""
-        console.print(f"  {port.device}  {port.description}{guess}", highlight=False, markup=False)
+        console.print(f"  {port.device}  {port.description}{guess}", **_PLAIN)
 
 
 @cli.command()
@@ -237,7 +236,7 @@ def doctor(boards_file: Path | None) -> None:
             broken += bool(reason and in_default)
             mark = "ready  " if reason is None else "MISSING" if in_default else "-      "
             text = f"{mark} {board.name}:{target}{f'  {reason}' if reason else ''}"
-            console.print(text, highlight=False, soft_wrap=True, markup=False)
+            console.print(text, **_PLAIN)
     if broken:
         _say(f"{broken} lanes of the default sweep cannot run here.")
         sys.exit(4)
@@ -313,8 +312,15 @@ def _lanes(board: Board) -> list[tuple[str, str | None]]:
     return [(target, TARGETS[target].unavailable(board)) for target in board.targets]
 
 
-def _kib(size: int | None) -> str:
-    return "" if size is None else f"{size / 1024:g} KiB"
+def _description(board: Board) -> str:
+    """`ATmega328P, avr5, 16 MHz, flash 31.5 KiB, RAM 2 KiB`."""
+    facts = [board.mcu, " ".join((board.cpu, *board.cpu_features))]
+    if board.cpu_hz:
+        facts.append(f"{board.cpu_hz / 1e6:g} MHz")
+    for name, size in (("flash", board.flash_bytes), ("RAM", board.ram_bytes)):
+        if size is not None:
+            facts.append(f"{name} {size / 1024:g} KiB")
+    return ", ".join(dict.fromkeys(facts))
 
 
 def _console() -> Console:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.boards import load_boards
 from harness.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -119,6 +121,12 @@ def test_boards_lists_every_board_with_its_lanes(quantrig: Run) -> None:
     assert code == 0
     for name in ("native:native", "uno:simavr", "stm32f4:qemu", "nucleo_f446re", "31.5 KiB"):
         assert name in out
+    boards, lanes, ready = map(int, re.findall(r"\d+", out.split("\n\n")[1])[:3])
+    assert boards == len(load_boards()) >= 14
+    assert lanes == len(re.findall(r"^  [\w-]+:\w+  ", out, re.M))
+    assert ready == len(re.findall(r"^  [\w-]+:\w+ +ready$", out, re.M))
+    # whatever is not ready says why
+    assert not re.findall(r"^  [\w-]+:\w+ *$", out, re.M)
 
 
 def _environment(**changes: str) -> Mapping[str, str]:
