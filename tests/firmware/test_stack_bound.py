@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-SOURCE = Path(__file__).resolve().parents[2] / "firmware" / "platforms" / "quantrig" / "stack_bound.py"
+PLATFORM = Path(__file__).resolve().parents[2] / "firmware" / "platforms" / "quantrig"
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("stack_bound", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["stack_bound"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-stack_bound = _load()
+sys.path.insert(0, str(PLATFORM))  # its modules import each other, as they do in PlatformIO's Python
+stack_bound: Any = importlib.import_module("stack_bound")
 
 
 def listing(**functions: str) -> str:

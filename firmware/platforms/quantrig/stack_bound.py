@@ -2,10 +2,10 @@
 """Worst-case stack of a firmware: text of the disassembler and of GCC's .su files in, bytes out.
 
 Frames of our own functions come from `-fstack-usage`; those of library functions, which have no .su
-file, are read off their pushes. Edges come from the linked program, so what the linker threw away does
-not count and what it pulled in does. The bound is the worst path from the start of the program plus one
-interrupt (the ports do not nest them). Recursion, indirect calls and frames of unknown size have no
-bound and are errors: the firmware has none of them.
+file, are read off their pushes (Xtensa: all of them off `entry`). Edges come from the linked program, so
+what the linker threw away does not count and what it pulled in does. The bound is the worst path from
+the start of the program plus one interrupt (the ports do not nest them). Recursion, indirect calls and
+frames of unknown size have no bound and are errors: the firmware has none of them.
 
 Pure and stdlib only: PlatformIO's Python runs it inside the build, the tests import it.
 """
@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-
-class StackBoundError(Exception):
-    """The program has no computable stack bound; the message names the function and the reason."""
+import stack_xtensa
+from stack_function import Function, StackBoundError
+from stack_graph import Components, Node
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +70,22 @@ ARM = Arch(
     ends=re.compile(r"(b(\.[nw])?|bx|udf|ldr(\.w)? pc,) |(pop|ldmia\.w sp!,).*pc"),
     skips=re.compile(r"it\w{0,3}\b"),
 )
-ARCHES = {"avr": AVR, "avr6": AVR6, "arm": ARM}
+_NEVER = re.compile(r"(?!)")
+XTENSA = Arch(  # stack_xtensa.py reads its listing
+    family="xtensa",
+    entry="_start",
+    entry_bytes=16,  # below the deepest frame, for its caller's four registers
+    interrupt=_NEVER,  # the handlers have memory of their own
+    interrupt_bytes=0,
+    return_bytes=0,
+    align=16,
+    call=_NEVER,
+    jump=_NEVER,
+    indirect=_NEVER,
+    ends=_NEVER,
+    skips=_NEVER,
+)
+ARCHES = {"avr": AVR, "avr6": AVR6, "arm": ARM, "xtensa": XTENSA}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,17 +97,6 @@ class Bound:
     interrupt_bytes: int
     path: tuple[str, ...]
     interrupt_path: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Function:
-    name: str
-    address: int
-    pushed: int = 0  # estimate from the instructions
-    calls: set[int] = field(default_factory=set)  # addresses of entries
-    jumps: set[int] = field(default_factory=set)
-    indirect: str = ""  # the first such instruction
-    falls_through: bool = False
 
 
 _LABEL = re.compile(r"^([0-9a-f]+) <(\S+)>:$")
@@ -109,17 +113,27 @@ def source_name(symbol: str) -> str:
     return _CLONE.sub("", symbol)
 
 
+def largest(frames: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Frame bytes by name: the largest where statics share one."""
+    found: dict[str, int] = {}
+    for name, size in frames:
+        found[name] = max(size, found.get(name, 0))
+    return found
+
+
 def parse_su(texts: Iterable[str]) -> dict[str, int]:
-    """`.su` files to name -> frame bytes (the largest where statics share a name)."""
-    frames: dict[str, int] = {}
+    """`.su` files to name -> frame bytes."""
+    return largest(_su_lines(texts))
+
+
+def _su_lines(texts: Iterable[str]) -> Iterator[tuple[str, int]]:
     for text in texts:
         for line in text.splitlines():
             where, size, kind = line.rsplit("\t", 2)
             name = source_name(where.rsplit(":", 1)[-1])
             if kind == "dynamic":
                 raise StackBoundError(f"{name}: its frame has no constant size (alloca or a variable array).")
-            frames[name] = max(int(size), frames.get(name, 0))
-    return frames
+            yield name, int(size)
 
 
 def _pushed_by(insn: str, arch: Arch) -> int:
@@ -186,16 +200,16 @@ def _instructions(disassembly: str) -> Iterator[tuple[str, int, str]]:
             yield "", int(insn[1], 16), re.sub(r"\s+", " ", insn[2]).strip()
 
 
-def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
+def parse_disassembly(text: str, arch: Arch) -> dict[int, Function]:
     """`objdump -d --no-show-raw-insn` to functions by entry address, edges still unresolved."""
-    functions: dict[int, _Function] = {}
-    current = _Function(name="", address=-1)
+    functions: dict[int, Function] = {}
+    current = Function(name="", address=-1)
     last = before = ""
     frame = _AvrFrame()
     for label, address, insn in _instructions(text):
         if label:
             current.falls_through = not arch.ends.match(last) or bool(arch.skips.match(before))
-            current = functions[address] = _Function(name=label, address=address)
+            current = functions[address] = Function(name=label, address=address)
             last = before = ""
             frame = _AvrFrame()
             continue
@@ -215,7 +229,7 @@ def parse_disassembly(text: str, arch: Arch) -> dict[int, _Function]:
     return functions
 
 
-def _add_call(function: _Function, address: int, target: int, arch: Arch) -> None:
+def _add_call(function: Function, address: int, target: int, arch: Arch) -> None:
     """A call of the next instruction is how AVR code takes two bytes of stack; all others are edges."""
     if arch.family == "avr" and 0 < target - address <= 4:
         function.pushed += arch.return_bytes
@@ -223,26 +237,16 @@ def _add_call(function: _Function, address: int, target: int, arch: Arch) -> Non
         function.calls.add(target)
 
 
-@dataclass(slots=True)
-class _Node:
-    name: str
-    frame: int
-    compiled: bool  # by us, with a .su line: its frame is gone when it jumps to another function
-    calls: set[str] = field(default_factory=set)
-    jumps: set[str] = field(default_factory=set)
-    indirect: str = ""
-
-
-def _graph(functions: dict[int, _Function], frames: dict[str, int], arch: Arch) -> dict[str, _Node]:
+def _graph(functions: dict[int, Function], frames: dict[str, int], arch: Arch) -> dict[str, Node]:
     """Nodes by name; cold parts are merged into their function, targets mapped to enclosing functions."""
     entries = sorted(functions)
     owner = _Owner(entries, functions)
-    nodes: dict[str, _Node] = {}
+    nodes: dict[str, Node] = {}
     for index, address in enumerate(entries):
         function = functions[address]
         name = _node_name(function.name)
         compiled = source_name(name) in frames
-        node = nodes.setdefault(name, _Node(name=name, frame=0, compiled=compiled))
+        node = nodes.setdefault(name, Node(name=name, frame=0, compiled=compiled))
         if compiled:
             node.frame = frames[source_name(name)] - arch.return_bytes
         else:
@@ -272,7 +276,7 @@ class _Owner:
     """Finds the function that holds an address."""
 
     entries: Sequence[int]
-    functions: dict[int, _Function]
+    functions: dict[int, Function]
 
     def entry(self, address: int) -> int:
         index = bisect_right(self.entries, address) - 1
@@ -284,52 +288,13 @@ class _Owner:
         return _node_name(self.functions[self.entry(address)].name)
 
 
-@dataclass(slots=True)
-class _Components:
-    """Strongly connected components, callees first (Tarjan's algorithm without recursion)."""
-
-    nodes: dict[str, _Node]
-    found: list[list[str]] = field(default_factory=list)
-    index: dict[str, int] = field(default_factory=dict)
-    low: dict[str, int] = field(default_factory=dict)
-    stack: list[str] = field(default_factory=list)
-    done: set[str] = field(default_factory=set)
-
-    def visit(self, root: str) -> None:
-        """Adds the components reachable from `root` that are not in `found` yet."""
-        work = [] if root in self.index else [(root, self._open(root))]
-        while work:
-            name, targets = work[-1]
-            target = next(targets, None)
-            if target is None:
-                work.pop()
-                self._close(name, work[-1][0] if work else name)
-            elif target not in self.index:
-                work.append((target, self._open(target)))
-            elif target not in self.done:
-                self.low[name] = min(self.low[name], self.index[target])
-
-    def _open(self, name: str) -> Iterator[str]:
-        self.index[name] = self.low[name] = len(self.index)
-        self.stack.append(name)
-        return iter(sorted(self.nodes[name].calls | self.nodes[name].jumps))
-
-    def _close(self, name: str, caller: str) -> None:
-        self.low[caller] = min(self.low[caller], self.low[name])
-        if self.low[name] == self.index[name]:
-            cut = self.stack.index(name)
-            self.found.append(self.stack[cut:])
-            self.done.update(self.stack[cut:])
-            del self.stack[cut:]
-
-
 def _depths(
-    nodes: dict[str, _Node], roots: Sequence[str], arch: Arch
+    nodes: dict[str, Node], roots: Sequence[str], arch: Arch
 ) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
     """Worst bytes and the chain that needs them, per function, itself included."""
     depth: dict[str, int] = {}
     path: dict[str, tuple[str, ...]] = {}
-    components = _Components(nodes=nodes)
+    components = Components(nodes=nodes)
     for root in roots:
         components.visit(root)
     for component in components.found:
@@ -353,7 +318,7 @@ def _depths(
     return depth, path
 
 
-def _refuse(node: _Node, members: set[str], nodes: dict[str, _Node]) -> int:
+def _refuse(node: Node, members: set[str], nodes: dict[str, Node]) -> int:
     """How many calls stay inside a circle of library functions; ours must have none, nor jumps by table."""
     if node.indirect:
         raise StackBoundError(f"{node.name}: an indirect call or jump hides where it goes: {node.indirect}")
@@ -366,7 +331,12 @@ def _refuse(node: _Node, members: set[str], nodes: dict[str, _Node]) -> int:
 def stack_bound(arch_name: str, disassembly: str, su_texts: Iterable[str]) -> Bound:
     """Bytes of stack that the program can need at most; `StackBoundError` when that has no bound."""
     arch = ARCHES[arch_name]
-    nodes = _graph(parse_disassembly(disassembly, arch), parse_su(su_texts), arch)
+    if arch.family == "xtensa":
+        functions = stack_xtensa.parse(disassembly)
+        frames = largest((source_name(function.name), function.pushed) for function in functions.values())
+    else:
+        functions, frames = parse_disassembly(disassembly, arch), parse_su(su_texts)
+    nodes = _graph(functions, frames, arch)
     if arch.entry not in nodes:
         raise StackBoundError(f"the program has no function {arch.entry}.")
     interrupts = sorted(name for name in nodes if arch.interrupt.fullmatch(name))

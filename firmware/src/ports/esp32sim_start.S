@@ -117,21 +117,19 @@ qr_fatal:
     j qr_fatal
 
     .section .text.start, "ax", @progbits
-    .p2align 2
-/* each before the code that loads it: l32r reaches backwards only */
-vectors_at: .long qr_vectors
-/* PS: windows on, user mode, interrupts of every level */
-ps_value:   .long 0x40020
-stack_top:  .long _estack
-main_at:    .long main
-fatal_at:   .long qr_fatal
-data_from:  .long _sidata
-data_at:    .long _sdata
-data_end:   .long _edata
-bss_at:     .long _sbss
-bss_end:    .long _ebss
-paint:      .long QR_ESP32SIM_STACK_PAINT
+    .literal_position
+    .literal vectors_at, qr_vectors
+    .literal ps_value, 0x40020 /* windows on, user mode, interrupts of every level */
+    .literal stack_top, _estack
+    .literal main_at, main
+    .literal data_from, _sidata
+    .literal data_at, _sdata
+    .literal data_end, _edata
+    .literal bss_at, _sbss
+    .literal bss_end, _ebss
+    .literal paint, QR_ESP32SIM_STACK_PAINT
 
+    .p2align 2
     .global _start
     .type _start, @function
 _start:
@@ -175,8 +173,7 @@ _start:
 6:  movi a0, 0
     l32r a4, main_at
     callx4 a4
-    l32r a4, fatal_at
-    jx a4
+7:  j 7b
     .size _start, . - _start
 
     .section .text.qr_esp32sim_call, "ax", @progbits

@@ -15,12 +15,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qr_toolchain import map_flag
+from qr_toolchain import linker_flag, map_flag
 from stack_bound import ARCHES, StackBoundError, stack_bound
 
-UNBOUNDED_ARM_BYTES = 0x1000_0000
+UNBOUNDED_BYTES = 0x1000_0000
+SCRIPTS = ("avr_stack.ld", "cortexm.ld", "esp32sim.ld")
 UNBOUNDED_AVR_FLASH_BYTES = 0x0070_0000  # data addresses begin at 0x800000
 UNBOUNDED_AVR_RAM_BYTES = 0x0008_0000
+
+#: What the stack's bound is read off, where it is not just the disassembly (see stack_xtensa.py).
+LISTINGS = {
+    "xtensa": [["-d", "--no-show-raw-insn", "--mcpu=esp32", "-j", ".text"], ["-s", "-j", ".literal"]],
+}
 
 
 def program(env: Any) -> Any:
@@ -45,13 +51,16 @@ def program(env: Any) -> Any:
     )
     env.Depends(elf, bound)
     for node in (elf, unbounded):
-        env.Depends(node, [f"$QR_LDSCRIPTS/{name}" for name in ("avr_stack.ld", "cortexm.ld")])
+        env.Depends(node, [f"$QR_LDSCRIPTS/{name}" for name in SCRIPTS])
     return elf
 
 
 def fixed_flags(arch: str) -> list[str]:
     """No start files on ARM: the port has its own, and no system calls: nothing may ask for a heap."""
-    return ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"] if arch == "arm" else []
+    return {
+        "arm": ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"],
+        "xtensa": ["--no-warn-rwx-segments", "--no-warn-execstack"],
+    }.get(arch, [])
 
 
 def region_flags(board: Any, flash_bytes: int, ram_bytes: int) -> list[str]:
@@ -59,31 +68,35 @@ def region_flags(board: Any, flash_bytes: int, ram_bytes: int) -> list[str]:
 
     An AVR's `ram_origin` has the offset by which the linker tells data from code.
     """
+    arch = board.get("build.arch")
     symbols = {"__qr_ram_bytes": ram_bytes}
-    if board.get("build.arch") == "arm":
+    if arch == "arm":
         symbols["__qr_flash_origin"] = int(board.get("build.flash_origin"), 16)
+        symbols["__qr_flash_bytes"] = flash_bytes
+    elif arch == "xtensa":
         symbols["__qr_flash_bytes"] = flash_bytes
     else:
         ram_origin = int(board.get("build.ram_origin"), 16)
         symbols["__TEXT_REGION_LENGTH__"] = flash_bytes
         symbols["__DATA_REGION_LENGTH__"] = ram_bytes
         symbols["__DATA_REGION_ORIGIN__"] = symbols["__qr_ram_origin"] = ram_origin
-    return [f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()]
+    return [linker_flag(arch, f"--defsym={name}={value:#x}") for name, value in symbols.items()]
 
 
 def unbounded_flags(arch: str, board: Any) -> list[str]:
     """Regions that no model exceeds, and no stack reserve yet."""
     sizes = (
-        (UNBOUNDED_ARM_BYTES, UNBOUNDED_ARM_BYTES)
-        if arch == "arm"
-        else (UNBOUNDED_AVR_FLASH_BYTES, UNBOUNDED_AVR_RAM_BYTES)
+        (UNBOUNDED_AVR_FLASH_BYTES, UNBOUNDED_AVR_RAM_BYTES)
+        if arch == "avr"
+        else (UNBOUNDED_BYTES, UNBOUNDED_BYTES)
     )
-    return [*region_flags(board, *sizes), "-Wl,--defsym=__qr_stack_reserve=0"]
+    symbols = ["__qr_stack_reserve=0", "__qr_unbounded=1"]
+    return [*region_flags(board, *sizes), *(linker_flag(arch, f"--defsym={text}") for text in symbols)]
 
 
 def script_flags(env: Any, arch: str) -> list[str]:
-    """Our script for ARM; a check added to the toolchain's own for AVR."""
-    if arch == "arm":
+    """Our script for the board; for AVR a check added to the toolchain's own."""
+    if arch != "avr":
         script = env.BoardConfig().get("build.linker_script")
         return ["-T", env.subst(f"$QR_LDSCRIPTS/{script}")]
     return [env.subst("$QR_LDSCRIPTS/avr_stack.ld")]
@@ -91,12 +104,11 @@ def script_flags(env: Any, arch: str) -> list[str]:
 
 def _write_bound(target: Any, source: Any, env: Any) -> int:
     """SCons action: disassemble the unbounded program, bound its stack, write it for the linker and us."""
-    listing = subprocess.run(
-        [env.subst("$OBJDUMP"), "-d", "--no-show-raw-insn", str(source[0])],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    objdump, program = env.subst("$OBJDUMP"), str(source[0])
+    listing = "".join(
+        subprocess.run([objdump, *options, program], capture_output=True, text=True, check=True).stdout
+        for options in LISTINGS.get(env["QR_ARCH"], [["-d", "--no-show-raw-insn"]])
+    )
     usage = [path.read_text(encoding="utf-8") for path in _su_files(env) if path.is_file()]
     cpu = env.BoardConfig().get("build.cpu", "")
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ COMMON = [
 ]
 # an `ijmp` through a table would hide an edge of the call graph
 AVR_ONLY = ["-fstack-usage", "-fno-jump-tables"]
+XTENSA_ONLY = ["-fno-jump-tables"]
 
 
 #: Floating-point flags by Arm CPU.
@@ -47,7 +49,15 @@ def machine_flags(arch: str, mcu: str, cpu: str) -> list[str]:
 
 def flags(arch: str) -> list[str]:
     """Flags of every C file but those for the CPU, the optimisation and the paths."""
-    return COMMON + {"arm": ["-fstack-usage"], "avr": AVR_ONLY, "native": []}[arch]
+    return (
+        COMMON
+        + {
+            "arm": ["-fstack-usage"],
+            "avr": AVR_ONLY,
+            "native": [],
+            "xtensa": XTENSA_ONLY,
+        }[arch]
+    )
 
 
 def path_maps(env: Any, arch: str) -> list[str]:
@@ -63,35 +73,52 @@ def path_maps(env: Any, arch: str) -> list[str]:
 
 def map_flag(env: Any, name: str) -> str:
     """Makes the linker write its map beside the program called `name`."""
-    return f"-Wl,-Map,{env.subst('$BUILD_DIR')}/{name}.map"
+    return linker_flag(env["QR_ARCH"], f"-Map={env.subst('$BUILD_DIR')}/{name}.map")
+
+
+def linker_flag(arch: str, flag: str) -> str:
+    """An option for the linker as $LINK takes it: the compiler's driver, or on Xtensa the linker itself."""
+    return flag if arch == "xtensa" else f"-Wl,{flag}"
+
+
+def tools(arch: str) -> dict[str, Any]:
+    """Programs by SCons's names for them."""
+    if arch == "xtensa":
+        driver = Path(__file__).resolve().parent / "xtensa_cc.py"
+        return {
+            "AR": "llvm-ar-22",
+            "CC": [sys.executable, str(driver)],
+            "LINK": ["xtensa-lx106-elf-ld", "--abi-windowed"],
+            "OBJCOPY": "xtensa-lx106-elf-objcopy",
+            "OBJDUMP": "llvm-objdump-22",
+            "RANLIB": "llvm-ranlib-22",
+        }
+    prefix = PREFIX[arch]
+    return {
+        "AR": f"{prefix}gcc-ar",
+        "AS": f"{prefix}as",
+        "CC": f"{prefix}gcc",
+        "CXX": f"{prefix}g++",
+        "LINK": f"{prefix}gcc",
+        "OBJCOPY": f"{prefix}objcopy",
+        "OBJDUMP": f"{prefix}objdump",
+        "RANLIB": f"{prefix}gcc-ranlib",
+    }
 
 
 def configure(env: Any) -> None:
     """Sets the tools, flags and macros of the environment's board."""
     board = env.BoardConfig()
     arch = board.get("build.arch")
-    prefix = PREFIX[arch]
     machine = machine_flags(arch, board.get("build.mcu"), board.get("build.cpu", ""))
-    env.Replace(
-        AR=f"{prefix}gcc-ar",
-        AS=f"{prefix}as",
-        CC=f"{prefix}gcc",
-        CXX=f"{prefix}g++",
-        LINK=f"{prefix}gcc",
-        OBJCOPY=f"{prefix}objcopy",
-        OBJDUMP=f"{prefix}objdump",
-        RANLIB=f"{prefix}gcc-ranlib",
-        PROGNAME="firmware",
-        PROGSUFFIX=".elf",
-        QR_ARCH=arch,
-    )
+    env.Replace(**tools(arch), PROGNAME="firmware", PROGSUFFIX=".elf", QR_ARCH=arch)
     env.Append(
         ASPPFLAGS=["-x", "assembler-with-cpp", *machine],
         CCFLAGS=[*machine, board.get("build.optimize"), *flags(arch), *path_maps(env, arch)],
         CFLAGS=["-std=gnu11"],
         CPPDEFINES=macros(env, board),
-        LINKFLAGS=[*machine, "-Wl,--gc-sections", map_flag(env, "firmware")],
-        LIBS=["m"],
+        LINKFLAGS=[*machine, linker_flag(arch, "--gc-sections"), map_flag(env, "firmware")],
+        LIBS=[] if arch == "xtensa" else ["m"],
     )
     _write_record(env)
 
@@ -118,8 +145,12 @@ def board_name(env: Any) -> str:
 
 def _write_record(env: Any) -> None:
     """What compiles this firmware, for the result row."""
-    compiler = env.subst("$CC")
-    shown = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    compiler = [env["CC"]] if isinstance(env["CC"], str) else list(env["CC"])
+    asked = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        sys.stderr.write(f"Error: {asked.stderr}")
+        env.Exit(1)
+    shown = asked.stdout
     chosen = [flag for flag in env["CCFLAGS"] + env["CFLAGS"] if "prefix-map" not in flag]
     record = {"compiler": shown.splitlines()[0], "flags": chosen}
     path = Path(env.subst("$BUILD_DIR")) / "toolchain.json"

@@ -30,7 +30,9 @@ TARGET = ("--target=xtensa", "-nostdlibinc", "-isystem", str(HEADERS), "-fomit-f
 OBJECT = ("-triple=xtensa", f"-mcpu={CPU}", "-filetype=obj")
 
 _NUMBER = r"(0x[0-9A-F]{16}|[-+]?\d[-+.\de]*)"
-_CHOICE = re.compile(rf"^( *)(%\S+) = select (?:[a-z]+ )*i1 (\S+), float {_NUMBER}, float {_NUMBER}(.*)$", re.M)
+_CHOICE = re.compile(
+    rf"^( *)(%\S+) = select (?:[a-z]+ )*i1 (\S+), float {_NUMBER}, float {_NUMBER}(.*)$", re.MULTILINE
+)
 
 
 class UsageError(Exception):
@@ -79,7 +81,9 @@ def compile_c(command: Command) -> str:
     code = _run(clang, "")
     # the attribute of each function would win over llc's option
     code = code.replace('"target-cpu"="generic"', f'"target-cpu"="{CPU}"')
-    code = re.sub(r'^source_filename = ".*"$', f'source_filename = "{command.source.name}"', code, flags=re.M)
+    code = re.sub(
+        r'^source_filename = ".*"$', f'source_filename = "{command.source.name}"', code, flags=re.MULTILINE
+    )
     code = choose_bits(code)
     sections = [f"-{option[2:]}" for option in command.options if re.fullmatch(r"-f\w+-sections", option)]
     return _run([LLC, f"-mcpu={CPU}", command.level, *sections, "-o", "-", "-"], code)
@@ -112,9 +116,7 @@ def float_bits(text: str) -> int:
 def preprocess(command: Command) -> str:
     """The assembly text of a .S source, without the preprocessor's notes of where it found what."""
     options = [word for word in command.options if word not in ("-x", "assembler-with-cpp")]
-    return _run(
-        [CLANG, *TARGET, *options, "-E", "-P", "-x", "assembler-with-cpp", str(command.source)], ""
-    )
+    return _run([CLANG, *TARGET, *options, "-E", "-P", "-x", "assembler-with-cpp", str(command.source)], "")
 
 
 def version() -> str:
