@@ -35,7 +35,7 @@ def quantrig(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: py
     return run
 
 
-@pytest.mark.parametrize("arguments", [(), ("sweep",), ("boards",), ("doctor",), ("report",)])
+@pytest.mark.parametrize("arguments", [(), ("sweep",), ("boards",), ("doctor",), ("report",), ("compare",)])
 def test_help_is_there_for_a_newcomer(quantrig: Run, arguments: tuple[str, ...]) -> None:
     code, out, _ = quantrig(*arguments, "--help")
     assert code == 0

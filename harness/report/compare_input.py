@@ -48,7 +48,8 @@ class Side:
         for row in reader.rows:
             _check(row.case, str(path / "results.csv"))
         return cls(
-            label=one_line(path.resolve().name),
+            # Runs of two roots may share a name.
+            label=one_line(name if "/" in name else path.resolve().name),
             rows=reader.rows,
             provenance=reader.provenance,
             pending=len(reader.pending),

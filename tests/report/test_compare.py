@@ -99,6 +99,8 @@ def terminal(judgement: Judgement, width: int, *, everything: bool = False) -> s
         (ESP32, 100_001, 100_000, Verdict.SAME),
         (ESP32, 100_000, 100_001.5, Verdict.WORSE),
         (BOARD, 1000, 1019, Verdict.SAME),
+        (BOARD, 1000, 1020.2, Verdict.SAME),
+        (BOARD, 1020.2, 1000, Verdict.SAME),
         (BOARD, 1000, 1021, Verdict.WORSE),
         (BOARD, 1021, 1000, Verdict.BETTER),
         (replace(BOARD, latency_ticks_mad=50.0), 1000, 1045, Verdict.SAME),
@@ -117,7 +119,10 @@ def test_a_difference_counts_beyond_what_the_clock_repeats_by(
 def test_an_esp32_is_known_by_its_compiler_where_its_name_does_not_tell() -> None:
     mine = replace(ESP32, board="my_board", case="digits/float32/aot@my_board:qemu")
     assert repeatability(mine).absolute_ticks == 1
-    assert repeatability(replace(mine, toolchain="arm-none-eabi-gcc 12")).absolute_ticks == 0
+    gcc = replace(mine, toolchain="arm-none-eabi-gcc 12", latency_ticks_median=100_001.0)
+    assert repeatability(gcc).absolute_ticks == 0
+    llvm = replace(mine, latency_ticks_median=100_000.0)
+    assert change(llvm, gcc).verdict is change(gcc, llvm).verdict is Verdict.SAME
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,7 @@ def test_an_esp32_is_known_by_its_compiler_where_its_name_does_not_tell() -> Non
     [
         (UNO, replace(UNO, clock=Clock.INSTRUCTIONS), "BASE counts cycles, NEW instructions"),
         (UNO, replace(UNO, clock=None), "NEW an unknown clock"),
+        (replace(UNO, clock=None), replace(UNO, clock=None), "BASE counts an unknown clock"),
         (NATIVE, replace(NATIVE, clock_hz=1_000_000), "clock ticks at 1000000000 Hz, NEW's at 1000000"),
         (
             UNO,
@@ -223,6 +229,19 @@ def test_what_may_explain_a_change_is_said_and_the_numbers_still_compared() -> N
         "Oracle: tflite-micro 0.dev20261023 -> tflite.",
     )
     assert change(UNO, new, "flash").verdict is Verdict.WORSE
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "shown"),
+    [
+        ("gcc 12 -O2 -Wall", "gcc 12 -O3 -Wall", "gcc ... -O2 -> -O3"),
+        ("gcc 12 -O2", "clang 22 -O2", "gcc 12 -> clang 22"),
+        ("gcc 12", "gcc 12 -g", "gcc ... (nothing) -> -g"),
+        ("gcc 12", "gcc 13", "12 -> 13"),
+    ],
+)
+def test_only_the_words_of_a_toolchain_that_differ_are_shown(base: str, new: str, shown: str) -> None:
+    assert compared(*both(UNO, "toolchain", base, new)).remarks == (f"Toolchain: {shown}.",)
 
 
 def test_runs_with_other_tools_data_and_hosts_say_so() -> None:
@@ -332,6 +351,15 @@ def test_an_accuracy_rule_counts_points(samples: int, data: st.DataObject, tenth
     rows = both(UNO, "metric_value", base / samples, new / samples)
     rule = f"metric<-{tenths / 10}%"
     assert bool(broken(*rows, rule)) == ((base - new) * 1000 > tenths * samples)
+
+
+@pytest.mark.parametrize("samples", [200, 360, 600, 1000, 1800])
+def test_exactly_half_a_point_is_no_more_than_half_a_point(samples: int) -> None:
+    """Whatever the floats of both shares round to."""
+    half = Fraction(samples, 200)
+    for right in range(-(-samples // 200) + 1, samples + 1):
+        rows = both(UNO, "metric_value", right / samples, float((right - half) / samples))
+        assert not broken(*rows, "metric<-0.5%")
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))

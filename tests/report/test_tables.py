@@ -214,6 +214,11 @@ def test_no_text_breaks_a_markdown_table(reason: str) -> None:
     assert found[1:] == [list(line) for line in table.rows]
 
 
+def test_cells_show_as_they_are() -> None:
+    table = replace(next(tables(VIEW)), columns=("a_b_c", "<i>"), names=1, rows=(("x|*y*", "~z~"),), notes=())
+    assert rendered(markdown_table(table)) == [["a_b_c", "<i>"], ["x|*y*", "~z~"]]
+
+
 @pytest.mark.parametrize(
     "text",
     [
