@@ -37,6 +37,7 @@ LANES = [
         ("mps2_an386", "qemu"),
         ("mps2_an500", "qemu"),
         ("lm3s6965evb", "qemu"),
+        ("esp32", "qemu"),
     ]
 ]
 
