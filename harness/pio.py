@@ -54,8 +54,8 @@ _PROXIES: Final = tuple(
     name for base in ("http_proxy", "https_proxy", "all_proxy") for name in (base, base.upper())
 )
 
-#: A port where nobody listens.
-_NOWHERE: Final = "http://127.0.0.1:9"
+#: No host at all: refused at once, where a closed port is tried again for a minute.
+_NOWHERE: Final = "http://"
 
 #: What would make the compiler or PlatformIO behave otherwise than the tree says.
 _FOREIGN_VARIABLES: Final = re.compile(

@@ -125,8 +125,8 @@ def _platform_missing(board: Board) -> str | None:
     if _platforms(board) and scons.is_dir():
         return None
     return (
-        f"PlatformIO's platform {environment_option(board.pio_env, 'platform')}, which brings the compiler for"
-        f" {board.title}, is not installed: `{install_command(board)}`."
+        f"PlatformIO's platform {environment_option(board.pio_env, 'platform')}, which brings the compiler"
+        f" for {board.title}, is not installed: `{install_command(board)}`."
     )
 
 

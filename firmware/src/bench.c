@@ -15,7 +15,11 @@
 #define IDENTITY_SECTION ".progmem.qr_identity"
 #define IDENTITY_U8(p) pgm_read_byte(p)
 #else
+#ifdef QR_PORT_ARDUINO /* whose linker script is a core's: it knows the usual sections only */
+#define IDENTITY_SECTION ".rodata.qr_identity"
+#else
 #define IDENTITY_SECTION ".qr_identity"
+#endif
 #define IDENTITY_U8(p) (*(const volatile uint8_t *)(p))
 #endif
 

@@ -10,18 +10,18 @@ import json
 import os
 import pty
 import shutil
+import time
 import tty
-from collections.abc import Iterator
 from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import elf, pio, toolchains
-from harness.boards import load_boards
+from harness import elf, pio
+from harness.boards import Board, load_boards
 from harness.build import Firmware, build
-from harness.errors import BuildError, DoesNotFitError, UnavailableError, UploadError
+from harness.errors import DoesNotFitError, UnavailableError, UploadError
 from harness.resources import resource
 from harness.targets import hardware
 from tests.firmware import fake_model
@@ -72,16 +72,14 @@ def core(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def users_machine(
-    core: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def users_machine(core: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("QUANTRIG_CACHE", str(cache))
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(core))
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     program(programs / "stand-in-link", LINK)
-    yield programs
+    return programs
 
 
 def program(path: Path, text: str) -> None:
@@ -92,7 +90,8 @@ def program(path: Path, text: str) -> None:
 def built(cache: Path) -> Firmware:
     return build(
         fake_model.source(
-            before="void stand_in_spend(uint64_t cycles);", inside="stand_in_spend(turns * 1000ull); turns = 0;"
+            before="void stand_in_spend(uint64_t cycles);",
+            inside="stand_in_spend(turns * 1000ull); turns = 0;",
         ),
         BOARD,
         case_id="upstream/esp32dev",
@@ -103,7 +102,9 @@ def built(cache: Path) -> Firmware:
 def test_the_firmware_knows_its_digest_and_its_board(cache: Path, tmp_path: Path) -> None:
     firmware = built(cache)
     assert firmware.image.name == "firmware.bin"
-    assert firmware.image.read_bytes() == firmware.elf.read_bytes(), "the image was made of the stamped program"
+    assert firmware.image.read_bytes() == firmware.elf.read_bytes(), (
+        "the image was made of the stamped program"
+    )
     with running(firmware.elf, tmp_path / "log") as session:
         hello = session.hello()
         assert hello.firmware_sha256 == firmware.firmware_sha256 == elf.read_stamp(firmware.elf)
@@ -155,7 +156,11 @@ def test_upload_takes_what_was_built(
     flags = call.split()
     assert flags[:2] == ["--port", port]
     assert [flags[at] for at in (2, 4, 6)] == ["0x1000", "0xe000", "0x10000"]
-    assert [Path(flags[at]).name for at in (3, 5, 7)] == ["flash_0x1000.bin", "flash_0xe000.bin", "firmware.bin"]
+    assert [Path(flags[at]).name for at in (3, 5, 7)] == [
+        "flash_0x1000.bin",
+        "flash_0xe000.bin",
+        "firmware.bin",
+    ]
     sizes = [int(line.split()[1]) for line in sums]
     expected = [PLATFORM / "platform.json", PLATFORM / "boards" / "esp32dev.json", firmware.image]
     assert sizes == [path.stat().st_size for path in expected]
@@ -178,31 +183,29 @@ def test_ram_counts_the_task_stack(cache: Path) -> None:
 
 @pytest.mark.parametrize("board", UPSTREAM, ids=lambda board: board.name)
 def test_a_missing_platform_is_named_before_anything_runs(
-    board: object, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    board: Board, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert board in UPSTREAM
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
     monkeypatch.setattr(pio, "run", None)
-    wanted = next(each for each in UPSTREAM if each == board)
-    with pytest.raises(UnavailableError, match="pio pkg install -d .*firmware -e ") as caught:
-        build(fake_model.source(), wanted, case_id="upstream/none", cache=cache)
+    with pytest.raises(UnavailableError, match=r"pio pkg install -d .*firmware -e ") as caught:
+        build(fake_model.source(), board, case_id="upstream/none", cache=cache)
     environment = str(caught.value).rpartition("-e ")[2].rstrip("`. ")
     ini = ConfigParser(interpolation=None)
     ini.read(resource("firmware") / "platformio.ini")
     assert ini.has_section(f"env:{environment}")
 
 
-def test_nothing_is_downloaded_in_a_build(core: Path, cache: Path, tmp_path: Path) -> None:
+def test_nothing_is_downloaded_in_a_build(core: Path, cache: Path) -> None:
     """A package that is missing after all: a quick end with the command, no connection."""
     file = core / "platforms" / "espressif32" / "platform.json"
     text = file.read_text()
     manifest = json.loads(text)
     manifest["packages"] = {"framework-nowhere": {"owner": "platformio", "version": "~1.0.0"}}
     file.write_text(json.dumps(manifest))
+    began = time.monotonic()
     try:
-        with pytest.raises((UnavailableError, BuildError)) as caught:
+        with pytest.raises(UnavailableError, match="pio pkg install"):
             build(fake_model.source(arena_bytes=128), BOARD, case_id="upstream/lacks", cache=cache)
     finally:
         file.write_text(text)
-    assert isinstance(caught.value, UnavailableError), caught.value
-    assert "pio pkg install" in str(caught.value)
+    assert time.monotonic() - began < 15

@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-AVRDUDE = 'avrdude -p $BOARD_MCU -c {} -b $UPLOAD_SPEED -P "$UPLOAD_PORT" -D $UPLOADERFLAGS -U "flash:w:$QR_IMAGE:i"'
+AVRDUDE = (
+    'avrdude -p $BOARD_MCU -c {} -b $UPLOAD_SPEED -P "$UPLOAD_PORT" -D $UPLOADERFLAGS'
+    ' -U "flash:w:$QR_IMAGE:i"'
+)
 BOOTLOADERS = ("arduino", "wiring")
 COMMANDS = {
     **{protocol: AVRDUDE.format(protocol) for protocol in BOOTLOADERS},

@@ -13,9 +13,14 @@ hz = env.BoardConfig().get("build.f_cpu").rstrip("L")
 env.Append(CPPDEFINES=["ARDUINO_ARCH_ESP32", ("F_CPU", hz)], CPPPATH=[str(home / "core")])
 env.Prepend(LIBS=[env.BuildLibrary("$BUILD_DIR/FrameworkArduino", str(home / "core"))])
 made = env.Command(
-    "$BUILD_DIR/bootloader.bin", str(home / "platform.json"), env.VerboseAction("cp $SOURCE $TARGET", "Building")
+    "$BUILD_DIR/bootloader.bin",
+    str(home / "platform.json"),
+    env.VerboseAction("cp $SOURCE $TARGET", "Building"),
 )
 env.Depends("$BUILD_DIR/$PROGNAME$PROGSUFFIX", made)
 env.Append(
-    FLASH_EXTRA_IMAGES=[("0x1000", "$BUILD_DIR/bootloader.bin"), ("0xe000", str(home / "boards" / "esp32dev.json"))]
+    FLASH_EXTRA_IMAGES=[
+        ("0x1000", "$BUILD_DIR/bootloader.bin"),
+        ("0xe000", str(home / "boards" / "esp32dev.json")),
+    ]
 )
