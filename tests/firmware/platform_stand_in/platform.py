@@ -4,6 +4,6 @@ from __future__ import annotations
 from platformio.public import PlatformBase
 
 
-class Espressif32Platform(PlatformBase):
+class Espressif32Platform(PlatformBase):  # type: ignore[misc]  # PlatformIO has no types
     def is_embedded(self) -> bool:
         return True
