@@ -38,6 +38,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "compiler": {"graph"},
     "elf": set(),
     "pio": {"boards"},
+    "llvm": set(),
     "toolchains": {"boards", "pio"},
     "board_file": set(),
     "build": {"compiler", "boards", "elf", "pio", "toolchains"},

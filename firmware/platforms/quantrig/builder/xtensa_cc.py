@@ -6,7 +6,7 @@ source takes the way that works: clang writes LLVM's intermediate language, the 
 llc makes assembly, llvm-mc the object. Assembly sources are preprocessed and assembled. What comes out
 depends on the source and the flags only, not on folders.
 
-`xtensa_cc.py --version` prints clang's version, and fails when it is not the one that was proved.
+`xtensa_cc.py --version` prints clang's version, and fails when LLVM is not of the release that was proved.
 Stdlib only: PlatformIO's Python runs it.
 """
 
@@ -123,15 +123,18 @@ def version() -> str:
     """The first line of clang's version.
 
     Raises:
-        UsageError: it is not `LLVM_VERSION`.
+        UsageError: one of the tools is of another release than `LLVM_VERSION`.
     """
-    line = _run([CLANG, "--version"], "").partition("\n")[0]
-    if not re.search(rf"\bversion {re.escape(LLVM_VERSION)}\.", line):
-        raise UsageError(
-            f"{CLANG} is {line!r}, and {LLVM_VERSION} is needed: LLVM's Xtensa code generator is"
-            " experimental, and the differential test has proved that release only"
-        )
-    return line
+    shown = {tool: _run([tool, "--version"], "") for tool in (CLANG, LLC, ASSEMBLER)}
+    for tool, text in shown.items():
+        found = re.search(r"\bversion (\d+\.\d+)", text)
+        if found is None or found[1] != LLVM_VERSION:
+            raise UsageError(
+                f"{tool} is of LLVM {found[1] if found else '(unknown)'}, and {LLVM_VERSION} is needed: its code"
+                " generator for Xtensa is experimental, and the differential test (tests/fuzz) has proved"
+                " that release only; Debian 12 has it as clang-22 and llvm-22"
+            )
+    return shown[CLANG].partition("\n")[0]
 
 
 def _run(argv: Sequence[str], text: str) -> str:
