@@ -284,7 +284,7 @@ def _obstacle(quantity: str, base: Row, new: Row) -> str:
         value = _value(row, quantity)
         if value is None:
             status = "" if row.status is Status.OK else f": {row.status.value}"
-            return f"{name} did not measure {quantity}{status}"
+            return f"{name} did not measure it{status}"
         if not math.isfinite(value):
             return f"{quantity} of {name} is no number"
     if quantity == "latency":

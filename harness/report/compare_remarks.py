@@ -20,7 +20,12 @@ def case_remarks(base: Row, new: Row) -> Iterator[str]:
         yield f"Toolchain: {_differing_words(base.toolchain, new.toolchain)}."
     if base.oracle != new.oracle and base.oracle and new.oracle:
         yield f"Oracle: {base.oracle} -> {new.oracle}."
-    if base.clock is new.clock is Clock.CYCLES and base.clock_hz != new.clock_hz:
+    if (
+        base.clock is new.clock is Clock.CYCLES
+        and base.clock_hz != new.clock_hz
+        and base.clock_hz
+        and new.clock_hz
+    ):
         yield f"CPU clock: {base.clock_hz} Hz -> {new.clock_hz} Hz; cycles are compared, not time."
 
 

@@ -191,13 +191,14 @@ def _breaches(comparison: Comparison, rules: Sequence[Rule]) -> Iterator[Breach]
 
 
 def _unchecked(comparison: Comparison, rules: Sequence[Rule]) -> Iterator[tuple[Rule, int]]:
-    """Rules about numbers that could not be compared, and in how many cases: they did not pass there."""
+    """Rules about numbers of BASE that nothing could be compared with, and in how many cases: they did not
+    pass there."""
     for rule in rules:
         count = sum(
             rule.applies(change)
             for case in comparison.cases
             for change in case.changes
-            if change.verdict is Verdict.NOT_COMPARABLE
+            if change.verdict is Verdict.NOT_COMPARABLE and change.base is not None
         )
         if count:
             yield rule, count

@@ -135,7 +135,7 @@ def test_an_esp32_is_known_by_its_compiler_where_its_name_does_not_tell() -> Non
         (
             UNO,
             replace(UNO, latency_ticks_median=None, status=Status.FAILED),
-            "did not measure latency: failed",
+            "NEW did not measure it: failed",
         ),
         (UNO, replace(UNO, latency_ticks_median=float("nan")), "latency of NEW is no number"),
     ],
@@ -151,6 +151,14 @@ def test_ticks_that_cannot_be_compared_have_a_reason_and_no_difference(
     judgement = Judgement.of(compare(side(base), side(new)), parse_rules(["latency>0", "wall>0"]))
     assert not judgement.breaches
     assert len(judgement.unchecked) == 1, "a rule that could not be checked must be told"
+
+
+def test_what_base_did_not_measure_cannot_get_worse_and_is_not_complained_of() -> None:
+    base = replace(UNO, latency_ticks_median=None, clock_hz=None, status=Status.FAILED)
+    judgement = Judgement.of(compare(side(base), side(UNO)), parse_rules(["latency>0"]))
+    assert not judgement.unchecked
+    assert not judgement.breaches
+    assert compared(base, UNO).remarks == ()
 
 
 def test_cycles_are_compared_at_any_rate_and_the_rate_is_said() -> None:
