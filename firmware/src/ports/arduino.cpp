@@ -32,7 +32,7 @@ static volatile uint16_t rx_lost;
 
 static void on_receive_error(hardwareSerial_error_t error)
 {
-    if (error != UART_NO_ERROR && error != UART_BREAK_ERROR && rx_lost != UINT16_MAX)
+    if (error != UART_BREAK_ERROR && rx_lost != UINT16_MAX)
         rx_lost++;
 }
 #endif

@@ -13,13 +13,13 @@ extern "C" {
 #ifndef QR_ARDUINO_TIMER1
 
 #ifdef QR_ARDUINO_DWT
-#define DEMCR (*(volatile uint32_t *)0xE000EDFC)
-#define DEMCR_TRCENA (1UL << 24)
-#define DWT_CTRL (*(volatile uint32_t *)0xE0001000)
-#define DWT_CTRL_CYCCNTENA (1UL << 0)
-#define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004)
-#define DWT_LAR (*(volatile uint32_t *)0xE0001FB0)
-#define DWT_LAR_KEY 0xC5ACCE55UL
+#define QR_DEMCR (*(volatile uint32_t *)0xE000EDFC)
+#define QR_DEMCR_TRCENA (1UL << 24)
+#define QR_DWT_CTRL (*(volatile uint32_t *)0xE0001000)
+#define QR_DWT_CTRL_CYCCNTENA (1UL << 0)
+#define QR_DWT_CYCCNT (*(volatile uint32_t *)0xE0001004)
+#define QR_DWT_LAR (*(volatile uint32_t *)0xE0001FB0)
+#define QR_DWT_LAR_KEY 0xC5ACCE55UL
 #endif
 
 #define MICROS_HZ 1000000UL
@@ -28,12 +28,12 @@ static uint32_t start_count;
 static uint32_t start_us;
 static uint32_t pair_ticks;
 
-static inline uint32_t count(void)
+static inline uint32_t read_counter(void)
 {
 #if defined(QR_ARDUINO_ESP32)
     return ESP.getCycleCount();
 #elif defined(QR_ARDUINO_DWT)
-    return DWT_CYCCNT;
+    return QR_DWT_CYCCNT;
 #else
     return (uint32_t)micros();
 #endif
@@ -43,10 +43,10 @@ static inline uint32_t count(void)
 void qr_arduino_clock_init(void)
 {
 #ifdef QR_ARDUINO_DWT
-    DEMCR |= DEMCR_TRCENA;
-    DWT_LAR = DWT_LAR_KEY; /* a Cortex-M7 keeps it locked; elsewhere the write is ignored */
-    DWT_CYCCNT = 0;
-    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+    QR_DEMCR |= QR_DEMCR_TRCENA;
+    QR_DWT_LAR = QR_DWT_LAR_KEY; /* a Cortex-M7 keeps it locked; elsewhere the write is ignored */
+    QR_DWT_CYCCNT = 0;
+    QR_DWT_CTRL |= QR_DWT_CTRL_CYCCNTENA;
 #endif
     pair_ticks = UINT32_MAX;
     /* the shortest of a few: an interrupt may fall into one */
@@ -65,13 +65,13 @@ void qr_arduino_clock_init(void)
 __attribute__((noinline)) void qr_port_timer_start(void)
 {
     start_us = (uint32_t)micros();
-    start_count = count();
+    start_count = read_counter();
 }
 
 /* see port.h */
 __attribute__((noinline)) uint64_t qr_port_timer_stop(void)
 {
-    uint32_t low = count() - start_count;
+    uint32_t low = read_counter() - start_count;
     uint32_t us = (uint32_t)micros() - start_us;
     /* right to within half a turn of the counter, which is seconds: this finds the turns */
     uint64_t estimate = (uint64_t)us * (qr_port_counter_hz() / MICROS_HZ);
