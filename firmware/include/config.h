@@ -12,6 +12,12 @@
 #error "the builder defines QR_BOARD as the board's name, a C string"
 #endif
 
+#if defined(QR_PORT_NATIVE) + defined(QR_PORT_UNO) + defined(QR_PORT_STM32F4) + defined(QR_PORT_MPS2)      \
+        + defined(QR_PORT_LM3S) + defined(QR_PORT_ESP32SIM) + defined(QR_PORT_ARDUINO)                        \
+    != 1
+#error "the builder defines exactly one of QR_PORT_NATIVE, _UNO, _STM32F4, _MPS2, _LM3S, _ESP32SIM, _ARDUINO"
+#endif
+
 /* Bytes of the ring that the port receives into; a power of two, one slot stays free. Arduino cores keep
  * a ring of 64 bytes of their own, but for the ESP32's, which can be told how much. */
 #ifndef QR_RX_RING_BYTES
