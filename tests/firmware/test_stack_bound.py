@@ -214,6 +214,31 @@ def test_pop_of_the_return_address_is_a_return() -> None:
     assert arm_bytes(su(Reset_Handler=8), Reset_Handler="bl @lib", lib="push {lr};ldr.w pc, [sp], #4") == 16
 
 
+def test_avr_with_long_program_counters() -> None:
+    """An ATmega2560 stacks three bytes for each call and interrupt."""
+    text = {"main": "push r28;call @deep;ret", "deep": "push r2;push r3;ret", "__vector_25": "push r1;reti"}
+    assert avr_bytes([], **text) == 2 + 1 + 2 + 2 + 2 + 1
+    bound = stack_bound.stack_bound("avr6", avr(listing(**text)), [])
+    assert bound.reserve_bytes == 3 + 1 + 3 + 2 + 3 + 1
+
+
+def test_a_weak_function_that_is_not_there() -> None:
+    """avr-ld makes a call of address 0 of it; a test before it keeps it from happening."""
+    text = avr(listing(main="push r28;call 0x0\t; 0x0 <__vectors>;ret", other="ijmp"))
+    assert stack_bound.stack_bound("avr", text, []).reserve_bytes == 2 + 1
+
+
+def test_constructors_run_before_main() -> None:
+    text = {
+        "main": "push r28;ret",
+        "_GLOBAL__sub_I_Serial": "push r1;push r2;push r3;call @make;ret",
+        "make": "ret",
+    }
+    bound = stack_bound.stack_bound("avr", avr(listing(**text)), [])
+    assert bound.path == ("_GLOBAL__sub_I_Serial", "make")
+    assert bound.reserve_bytes == 2 + 2 + 3 + 2
+
+
 def test_frame_without_a_size() -> None:
     with pytest.raises(stack_bound.StackBoundError, match=r"grow.*no constant size"):
         stack_bound.parse_su(["a.c:1:1:grow\t16\tdynamic\n"])

@@ -239,7 +239,14 @@ def test_runner_reports_a_crash(runner: Path, tmp_path: Path, crash: str) -> Non
 
 def test_runner_refuses_what_is_no_firmware(runner: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no ELF")
-    for arguments in (["nowhere.elf"], [str(tmp_path / "text")], [], ["--marks", "a", "b"]):
+    for arguments in (
+        ["nowhere.elf"],
+        [str(tmp_path / "text")],
+        [],
+        ["--marks", "a", "b"],
+        ["a", "--mcu"],
+        ["--mcu", "z80", "a"],
+    ):
         done = subprocess.run([runner, *arguments], capture_output=True, timeout=10, check=False)
         assert done.returncode == 2, arguments
         assert b"qr_simavr" in done.stderr

@@ -45,7 +45,6 @@ void qr_arduino_clock_init(void)
 #ifdef QR_ARDUINO_DWT
     QR_DEMCR |= QR_DEMCR_TRCENA;
     QR_DWT_LAR = QR_DWT_LAR_KEY; /* a Cortex-M7 keeps it locked; elsewhere the write is ignored */
-    QR_DWT_CYCCNT = 0;
     QR_DWT_CTRL |= QR_DWT_CTRL_CYCCNTENA;
 #endif
     pair_ticks = UINT32_MAX;
