@@ -27,7 +27,8 @@ QEMU = [
 def compile_object(source: Path, folder: Path, *flags: str) -> Path:
     """The object of a C or assembly source, in `folder`."""
     target = folder / f"{source.name}.o"
-    command = [sys.executable, DRIVER, *FLAGS, *(flags or ("-O2",)), "-c", "-o", target, source]
+    options = [*FLAGS, *(flags or ("-O2",))]
+    command: list[str | Path] = [sys.executable, DRIVER, *options, "-c", "-o", target, source]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target
@@ -42,7 +43,7 @@ def link(objects: Sequence[Path], program: Path) -> Path:
     """The program of some objects."""
     sizes = [f"--defsym={name}={value}" for name, value in SIZES.items()]
     command = ["xtensa-lx106-elf-ld", "--abi-windowed", "--gc-sections", "--no-warn-rwx-segments"]
-    script = ["--no-warn-execstack", *sizes, "-T", PLATFORM / "ldscripts" / "esp32sim.ld"]
+    script = ["--no-warn-execstack", *sizes, "-T", str(PLATFORM / "ldscripts" / "esp32sim.ld")]
     done = subprocess.run(
         [*command, *script, *objects, "-o", program], capture_output=True, text=True, check=False
     )

@@ -87,7 +87,7 @@ def tools(arch: str) -> dict[str, Any]:
         driver = Path(__file__).resolve().parent / "xtensa_cc.py"
         return {
             "AR": "llvm-ar-22",
-            "CC": [sys.executable, str(driver)],
+            "CC": [sys.executable, "-I", "-S", str(driver)],
             "LINK": ["xtensa-lx106-elf-ld", "--abi-windowed"],
             "OBJCOPY": "xtensa-lx106-elf-objcopy",
             "OBJDUMP": "llvm-objdump-22",

@@ -128,11 +128,12 @@ def version() -> str:
     shown = {tool: _run([tool, "--version"], "") for tool in (CLANG, LLC, ASSEMBLER)}
     for tool, text in shown.items():
         found = re.search(r"\bversion (\d+\.\d+)", text)
-        if found is None or found[1] != LLVM_VERSION:
+        release = found[1] if found else "(unknown)"
+        if release != LLVM_VERSION:
             raise UsageError(
-                f"{tool} is of LLVM {found[1] if found else '(unknown)'}, and {LLVM_VERSION} is needed: its code"
-                " generator for Xtensa is experimental, and the differential test (tests/fuzz) has proved"
-                " that release only; Debian 12 has it as clang-22 and llvm-22"
+                f"{tool} is of LLVM {release}, and {LLVM_VERSION} is needed: its code generator for Xtensa is"
+                " experimental, and the differential test (tests/fuzz) has proved that release only;"
+                " Debian 12 has it as clang-22 and llvm-22"
             )
     return shown[CLANG].partition("\n")[0]
 
