@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,103 @@ def test_equals_the_longest_path_of_any_tree_of_calls(frames: list[int], edges: 
     assert arm_bytes(
         su(**dict(zip(names, frames, strict=True))), **dict(zip(names, bodies, strict=True))
     ) == worst(0)
+
+
+# --- Xtensa: all calls go through registers ----------------------------------------------------------------
+
+XTENSA_LITERALS = 0x900
+
+
+def xtensa(**functions: str) -> str:
+    """llvm-objdump's text: each function 256 bytes after the last, instructions of 3 bytes split by `;`.
+
+    `@name` stands for a literal that holds the function's address, `+n` for the address of the function's
+    n-th instruction. The literals' contents follow, as `-s` writes them.
+    """
+    address = {name: 0x1000 + 0x100 * index for index, name in enumerate(functions)}
+    literal = {name: XTENSA_LITERALS + 4 * index for index, name in enumerate(functions)}
+    lines = ["", "firmware.elf:\tfile format elf32-xtensa", "", "Disassembly of section .text:", ""]
+    for name, body in functions.items():
+        lines.append(f"{address[name]:08x} <{name}>:")
+        for index, insn in enumerate(body.split(";")):
+            text = re.sub(r"@(\w+)", lambda found: hex(literal[found[1]]), insn.strip())
+            text = re.sub(r"\+(\d+)$", lambda found: hex(address[name] + 3 * int(found[1])), text)  # noqa: B023
+            mnemonic, _, operands = text.partition(" ")
+            lines.append(f"{address[name] + 3 * index:8x}:      \t{mnemonic}\t{operands}")
+        lines.append("")
+    lines.append("Contents of section .literal:")
+    for name, at in literal.items():
+        lines.append(f" {at:08x} {address[name].to_bytes(4, 'little').hex()}                ....")
+    return "\n".join(lines)
+
+
+def xtensa_bytes(**functions: str) -> int:
+    return int(stack_bound.stack_bound("xtensa", xtensa(**functions), []).reserve_bytes)
+
+
+START = "l32r a4, @main;callx4 a4;j +2"
+CALL = "entry a1, {};l32r a8, @{};callx8 a8;retw.n"
+SAVED = 16  # the deepest frame's caller keeps four registers below it
+
+
+def test_xtensa_adds_up_the_worst_chain() -> None:
+    text = {
+        "_start": START,
+        "main": "entry a1, 48;l32r a8, @deep;callx8 a8;l32r a8, @wide;callx8 a8;retw.n",
+        "deep": CALL.format(32, "leaf"),
+        "wide": "entry a1, 112;retw.n",
+        "leaf": "entry a1, 32;retw",
+    }
+    bound = stack_bound.stack_bound("xtensa", xtensa(**text), [])
+    assert bound.reserve_bytes == SAVED + 48 + 112
+    assert bound.path == ("_start", "main", "wide")
+    assert (bound.interrupt_bytes, bound.interrupt_path) == (0, ())
+
+
+XTENSA_FOLLOWED = {
+    "kept across a call": "l32r a3, @leaf;callx8 a3;callx8 a3",
+    "copied": "l32r a3, @leaf;or a8, a3, a3;callx8 a8",
+    "moved": "l32r a3, @leaf;mov.n a8, a3;callx8 a8",
+    "saved in the frame": "l32r a8, @leaf;s32i a8, a1, 4;movi a8, 7;l32i a8, a1, 4;callx8 a8",
+    "saved under an array": "l32r a8, @leaf;s32i a8, a1, 4;addi a10, a1, 8;l32i a8, a1, 4;callx8 a8",
+    "the same by both ways": "bnez a2, +4;l32r a8, @leaf;j +5;l32r a8, @leaf;callx8 a8",
+    "in a loop": "l32r a3, @leaf;callx8 a3;addi a2, a2, -1;bnez a2, +2",
+    "called directly": "call8 0x1200",
+    "kept where another is stored": "l32r a8, @leaf;s8i a8, a3, 0;wsr a8, intenable;callx8 a8",
+}
+
+
+@pytest.mark.parametrize("case", XTENSA_FOLLOWED)
+def test_xtensa_call_is_followed_to_its_literal(case: str) -> None:
+    body = f"entry a1, 64;{XTENSA_FOLLOWED[case]};retw.n"
+    assert xtensa_bytes(_start=START, main=body, leaf="entry a1, 96;retw.n") == SAVED + 64 + 96
+
+
+def test_xtensa_two_ways_to_two_functions_count_both() -> None:
+    choice = "entry a1, 32;beqz a2, +4;l32r a8, @small;j +5;l32r a8, @large;callx8 a8;retw.n"
+    text = {"_start": START, "main": choice, "small": "entry a1, 32;retw.n", "large": "entry a1, 200;retw.n"}
+    assert xtensa_bytes(**text) == -(-(SAVED + 32 + 200) // 16) * 16
+
+
+XTENSA_REFUSED = {
+    "function pointer": ("indirect", "l32i a8, a2, 0;callx8 a8"),
+    "one way by pointer": ("indirect", "l32r a8, @leaf;beqz a2, +4;l32i a8, a2, 0;callx8 a8"),
+    "lost in a call": ("indirect", "l32r a8, @leaf;callx8 a8;callx8 a8"),
+    "changed": ("indirect", "l32r a8, @leaf;addi a8, a8, 4;callx8 a8"),
+    "written through a pointer": (
+        "indirect",
+        "l32r a8, @leaf;s32i a8, a1, 4;addi a10, a1, 4;l32i a8, a1, 4;callx8 a8",
+    ),
+    "half overwritten": ("indirect", "l32r a8, @leaf;s32i a8, a1, 4;s16i a2, a1, 6;l32i a8, a1, 4;callx8 a8"),
+    "table of jumps": ("indirect", "l32i a8, a2, 0;jx a8"),
+    "recursion": ("recursion", "l32r a8, @main;callx8 a8"),
+    "frame that grows": ("no constant size", "sub a8, a1, a2;movsp a1, a8"),
+    "hardware loop": ("loop", "loopnez a2, +3;nop"),
+}
+
+
+@pytest.mark.parametrize("case", XTENSA_REFUSED)
+def test_xtensa_has_no_bound(case: str) -> None:
+    reason, body = XTENSA_REFUSED[case]
+    with pytest.raises(stack_bound.StackBoundError, match=f"main: .*{reason}"):
+        xtensa_bytes(_start=START, main=f"entry a1, 64;{body};retw.n", leaf="entry a1, 32;retw.n")
