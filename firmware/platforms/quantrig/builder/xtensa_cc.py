@@ -33,10 +33,15 @@ _NUMBER = r"(0x[0-9A-F]{16}|[-+]?\d[-+.\de]*)"
 _CHOICE = re.compile(
     rf"^( *)(%\S+) = select (?:[a-z]+ )*i1 (\S+), float {_NUMBER}, float {_NUMBER}(.*)$", re.MULTILINE
 )
+_CONVERSION = re.compile(r"^( *%\S+ = )([us])itofp (?:[a-z]+ )*i1 (\S+) to float", re.MULTILINE)
+
+_DIVISION = re.compile(
+    r"^( *)(%\S+) = ([us])(div|rem) (?:exact )?i(8|16|32) (\S+), (%[^\s,]+)(.*)$", re.MULTILINE
+)
 
 
 class UsageError(Exception):
-    """The arguments name not exactly one source and one object."""
+    """Arguments, or tools, that this driver cannot work with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,9 @@ class Command:
     def level(self) -> str:
         """The last -O option; llc has no -Os."""
         chosen = [option for option in self.options if re.fullmatch(r"-O[0-3sz]?", option)]
-        level = chosen[-1] if chosen else "-O0"
-        return level if level in ("-O0", "-O1", "-O3") else "-O2"
+        if not chosen or chosen[-1] == "-O0":
+            raise UsageError("llc fails on some of clang's -O0 code: an optimisation level is needed")
+        return chosen[-1] if chosen[-1] in ("-O1", "-O3") else "-O2"
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -84,7 +90,7 @@ def compile_c(command: Command) -> str:
     code = re.sub(
         r'^source_filename = ".*"$', f'source_filename = "{command.source.name}"', code, flags=re.MULTILINE
     )
-    code = choose_bits(code)
+    code = divide_in_place(choose_bits(code))
     sections = [f"-{option[2:]}" for option in command.options if re.fullmatch(r"-f\w+-sections", option)]
     return _run([LLC, f"-mcpu={CPU}", command.level, *sections, "-o", "-", "-"], code)
 
@@ -92,8 +98,13 @@ def compile_c(command: Command) -> str:
 def choose_bits(code: str) -> str:
     """Intermediate language that chooses between two float constants by their bits.
 
-    llc makes such a choice a load from a table of constants, which its own selection then refuses.
+    llc makes such a choice a load from a table of constants, which its own selection then refuses. The
+    conversion of a truth value is one, too.
     """
+    one = {"u": "1.0", "s": "-1.0"}
+    code = _CONVERSION.sub(
+        lambda found: f"{found[1]}select i1 {found[3]}, float {one[found[2]]}, float 0.0", code
+    )
     count = 0
 
     def by_bits(found: re.Match[str]) -> str:
@@ -105,6 +116,38 @@ def choose_bits(code: str) -> str:
         return f"{choice}\n{indent}{name} = bitcast i32 {bits} to float"
 
     return _CHOICE.sub(by_bits, code)
+
+
+def divide_in_place(code: str) -> str:
+    """Intermediate language whose divisions stay where they are.
+
+    llc takes the CPU's division for harmless and moves it out of loops, past the test that the divisor is
+    not zero; but the CPU raises an exception. As volatile assembly it is left alone.
+    """
+    count = 0
+
+    def fixed(found: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        indent, name, sign, kind, bits, dividend, divisor, rest = found.groups()
+        operation = ("quo" if kind == "div" else "rem") + sign
+        wide = [f"%qr.{part}.{count}" for part in ("dividend", "divisor", "result")]
+        lines = []
+        if bits == "32":
+            wide = [dividend, divisor, name]
+        else:
+            extend = "sext" if sign == "s" else "zext"
+            operands = zip(wide, (dividend, divisor), strict=False)
+            lines = [f"{to} = {extend} i{bits} {value} to i32" for to, value in operands]
+        lines.append(
+            f'{wide[2]} = call i32 asm sideeffect "{operation} $0, $1, $2", "=r,r,r"'
+            f"(i32 {wide[0]}, i32 {wide[1]}){rest}"
+        )
+        if bits != "32":
+            lines.append(f"{name} = trunc i32 {wide[2]} to i{bits}")
+        return "\n".join(indent + line for line in lines)
+
+    return _DIVISION.sub(fixed, code)
 
 
 def float_bits(text: str) -> int:
