@@ -165,8 +165,8 @@ def test_count_equals_qemu_s_own(esp32: Firmware, tmp_path: Path, kind: int, tur
         ticks = session.infer([job(turns, kind)]).ticks
         session.status()
     logged = sections(esp32.elf, log)
-    assert len(logged) == 5  # three to calibrate, the inference, the empty one of the status
-    inference, empty = logged[3], logged[4]
+    assert len(logged) == 6  # four to calibrate, the inference, the empty one of the status
+    inference, empty = logged[4:]
     assert (inference.traps, empty.traps) == (traps, 0)
     # a trapped instruction is logged once itself, which is what it is worth
     assert ticks == inference.executed - inference.handler - empty.executed
@@ -200,6 +200,17 @@ def test_an_unexpected_exception_ends_the_emulator_and_says_so(esp32: Firmware, 
 def test_the_end_of_the_input_ends_the_emulator(esp32: Firmware) -> None:
     done = subprocess.run(qemu.command(esp32, esp32.board), input=b"", timeout=20, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("counting", [["-icount", "shift=5"], ["-icount", "shift=7"], []])
+def test_another_clock_is_refused(esp32: Firmware, counting: list[str]) -> None:
+    command = qemu.command(esp32, esp32.board)
+    at = command.index("-icount")
+    done = subprocess.run(
+        [*command[:at], *counting, *command[at + 2 :]], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 1
+    assert b"-icount shift=6" in done.stderr
 
 
 def test_too_large_an_arena_is_told_with_its_size(firmware: MakeFirmware) -> None:

@@ -9,7 +9,8 @@
  * interrupts every half round and tells how often, as for the STM32's TIM5.
  *
  * mulsh and muluh trap (esp32sim_trap.S) and count as the one instruction each that they are on an ESP32:
- * what a trap takes beyond that is measured at start-up. What the windowed ABI spills is counted as it
+ * what a trap takes beyond that is measured at start-up, where a loop of known length must come out to the
+ * instruction, or the program ends: without a number rather than with a wrong one. What the windowed ABI spills is counted as it
  * happens on this core, which has 32 registers where the ESP32 has 64.
  */
 #include "config.h"
@@ -18,6 +19,7 @@
 
 #define STDIN 0
 #define STDOUT 1
+#define STDERR 2
 #define BLOCK_BYTES 4096u
 
 #define TICKS_NUMERATOR 25u
@@ -25,6 +27,7 @@
 #define INSTRUCTIONS_PER_S (1000000000u / 64u)
 
 #define TRIALS 4u
+#define KNOWN_TURNS 500u
 
 extern uint32_t _ebss[], _estack[];
 
@@ -93,10 +96,26 @@ static void calibrate(void)
     trap_instructions = (trapped - plain) / TRIALS;
 }
 
+/* Instructions of a loop of two, and one before it. */
+static uint32_t known_loop(void)
+{
+    uint32_t turns;
+
+    qr_port_timer_start();
+    __asm__ volatile("movi %0, %1\n1:\taddi %0, %0, -1\n\tbnez %0, 1b" : "=r"(turns) : "i"(KNOWN_TURNS));
+    return (uint32_t)qr_port_timer_stop();
+}
+
 /* see port.h */
 void qr_port_init(void)
 {
+    static const char refusal[] = "quantrig: a tick is no instruction, QEMU wants -icount shift=6\n";
+
     calibrate();
+    if (known_loop() != 2 * KNOWN_TURNS + 1) {
+        qr_esp32sim_call(QR_SIM_WRITE, STDERR, address_of(refusal), sizeof refusal - 1);
+        end_process(1);
+    }
 }
 
 /* see port.h */
