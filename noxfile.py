@@ -51,7 +51,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Fuzz for minutes what the tests fuzz for seconds: the device's receiver, the parsers, the planner."""
+    """Fuzz for minutes what the tests fuzz for seconds: receiver, parsers, planner, Xtensa code."""
     session.run("python", "-m", "pytest", "tests/fuzz", "-m", "fuzz", "-s", *session.posargs)
 
 

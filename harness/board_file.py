@@ -162,7 +162,7 @@ def count(file: BoardFile, node: yaml.Node, where: str) -> int:
     size = re.fullmatch(r"([1-9][0-9]{0,6}) ?([kKmM])(i?[bB])?", found)
     fix = f"Write {int(size[1]) * _UNITS[size[2].lower()]}." if size else ""
     problem = f"{where} must be a whole number above 0 in decimal digits, not {found[:40]!r}"
-    file.refuse(node, problem, fix)
+    return file.refuse(node, problem, fix)
 
 
 def seconds(file: BoardFile, node: yaml.Node, where: str) -> float:

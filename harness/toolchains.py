@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness import pio
+from harness import llvm, pio
 from harness.boards import Board, ToolchainName
 from harness.resources import resource
 
@@ -77,7 +77,7 @@ def unavailable(board: Board) -> str | None:
     missing = [program for program in toolchain.programs if shutil.which(program) is None]
     missing += [file for file in toolchain.files if not Path(file).exists()]
     if not missing:
-        return None
+        return llvm.unavailable() if board.toolchain == "esp32_llvm" else None
     return f"{' and '.join(missing)} not found: `apt-get install {toolchain.packages}`."
 
 

@@ -39,7 +39,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "elf": set(),
     "pio": {"boards"},
     "llvm": set(),
-    "toolchains": {"boards", "pio"},
+    "toolchains": {"boards", "llvm", "pio"},
     "board_file": set(),
     "build": {"compiler", "boards", "elf", "pio", "toolchains"},
     "targets": {"build", "boards", "link", "pio", "toolchains"},

@@ -32,6 +32,7 @@ from tests.firmware import fake_model
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
 from tests.kernels.models import Quant, random_inputs, weights
+from tests.tiny_firmware import tiny_firmware
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 STAND_IN = Path(__file__).resolve().parent / "arduino_stand_in"
@@ -255,6 +256,16 @@ def test_ticks_leave_out_the_milliseconds(firmware: MakeFirmware, tmp_path: Path
             ]
             assert session.status().empty_ticks == 0
     assert ticks["uno"] == ticks["uno-arduino"]
+
+
+@pytest.mark.emulator
+def test_no_reply_of_thousands_waits_for_a_flag_that_was_cleared(tmp_path: Path) -> None:
+    """Serial.flush() waited for ever, once in a few thousand replies: TXC had come and gone in simavr."""
+    board, samples = BOARDS["megaatmega2560"], np.zeros((4000, 4), np.int8)
+    built = tiny_firmware(board, tmp_path)
+    with simavr.open(built, board, log=tmp_path / "log") as transport:
+        result = measure(transport, expected_digest=built.firmware_sha256, inputs=[samples])
+    assert result.retries == 0
 
 
 @pytest.mark.emulator

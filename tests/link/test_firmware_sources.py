@@ -56,7 +56,10 @@ def test_the_uno_keeps_its_memory_for_the_model(tmp_path: Path) -> None:
         (['-DQR_BOARD="x"'], "exactly one of"),
         (['-DQR_BOARD="x"', "-DQR_PORT_UNO", "-DQR_PORT_NATIVE"], "exactly one of"),
         (['-DQR_BOARD="x"', "-DQR_PORT_UNO", "-DQR_RX_RING_BYTES=100"], "power of two"),
-        (['-DQR_BOARD="x"', "-DQR_PORT_UNO", "-DQR_RX_RING_BYTES=128", "-DQR_FRAME_BYTES=127"], "fit into the ring"),
+        (
+            ['-DQR_BOARD="x"', "-DQR_PORT_UNO", "-DQR_RX_RING_BYTES=128", "-DQR_FRAME_BYTES=127"],
+            "fit into the ring",
+        ),
         (['-DQR_BOARD="x"', "-DQR_PORT_UNO", "-DQR_FRAME_BYTES=43"], "too small"),
     ],
 )

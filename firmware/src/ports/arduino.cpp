@@ -24,6 +24,8 @@ extern "C" {
 #define QR_BAUD 115200UL
 #endif
 
+#define TWO_BYTES_US (20000000UL / QR_BAUD + 1)
+
 /* With native USB `Serial` is true once a host has opened the port; it may never do so. */
 #define HOST_WAIT_MS 3000UL
 
@@ -110,10 +112,16 @@ void qr_port_putc(uint8_t byte)
 /* see port.h */
 void qr_port_flush(void)
 {
-#ifndef __AVR__
+#ifdef __AVR__
+    /* Not Serial.flush(): it waits for TXC, which simavr 1.6 may set between the core's write of a byte and
+     * its clearing of TXC, and then never again. Behind an empty buffer are two bytes at most. */
+    while (Serial.HardwareSerial::availableForWrite() < SERIAL_TX_BUFFER_SIZE - 1) {
+    }
+    delayMicroseconds(TWO_BYTES_US);
+#else
     send_out();
-#endif
     Serial.flush();
+#endif
 }
 
 /* see port.h; most cores drop bytes without a word */
