@@ -78,7 +78,7 @@ def test_sweep_survives_sigkill_at_random_moments(tmp_path: Path) -> None:
     _finish(_start(SWEEP, whole, mark))
     duration = time.monotonic() - started
     expected = RunReader.open(next(whole.iterdir()))
-    assert len(expected.rows) == 12
+    assert len(expected.rows) == 16
     assert {row.status for row in expected.rows} == {"ok"}
 
     rng = random.Random(20261121)

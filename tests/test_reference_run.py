@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from harness.boards import load_boards
@@ -18,7 +19,7 @@ from harness.resources import cache_dir
 from harness.rows import Row
 from harness.run_reader import RunReader
 from harness.spec_file import spec_from_plain
-from harness.sweep import Case, SweepSpec
+from harness.sweep import DEFAULT_LANES, Case, SweepSpec
 from harness.workloads import WORKLOADS
 from tests import readme
 
@@ -43,7 +44,7 @@ def _model(workload: str, variant: str) -> bytes:
 
 def test_it_is_the_default_sweep_and_only_one_case_does_not_fit() -> None:
     assert spec_from_plain(_run().provenance.options) == SweepSpec()
-    assert len(_run().rows) == 27
+    assert len(_run().rows) == 36
     others = [row for row in _run().rows if row.status is not Status.OK]
     assert [(row.case, row.status) for row in others] == [
         ("gesture/float32/aot@uno:simavr", Status.DOES_NOT_FIT)
@@ -62,8 +63,24 @@ def test_every_output_of_the_whole_test_set_was_compared_and_none_differs() -> N
             assert row.oracle.startswith("tflm ")
 
 
+@pytest.mark.parametrize("workload", TEST_SET)
+@pytest.mark.parametrize("variant", INT8)
+def test_every_lane_sent_the_same_int8_outputs(workload: str, variant: str) -> None:
+    """On the whole test set; tests/test_lanes.py asks the lanes that are not in the default sweep."""
+    outputs = {}
+    for lane in DEFAULT_LANES:
+        samples = _run().samples(f"{workload}/{variant}/aot@{lane.id}")
+        assert samples is not None
+        outputs[lane.id] = samples.outputs
+        assert len(samples.outputs) == TEST_SET[workload]
+    assert len(outputs) == 4
+    first, *others = outputs.values()
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
 def test_accuracy_gates() -> None:
-    for board in ("native", "uno", "stm32f4"):
+    for board in ("native", "uno", "stm32f4", "esp32"):
         for workload, low, high in (("digits", 0.96, 1.0), ("gesture", 0.90, 0.98)):
             float32 = _rows()[workload, "float32", "native"].metric_value
             qat = _rows()[workload, "qat-int8", board].metric_value

@@ -20,6 +20,7 @@ BOARD = """\
   flash_bytes: null
   ram_bytes: null
   port: native
+  toolchain: host
   pio_env: native
 """
 

@@ -63,7 +63,7 @@ def test_it_holds_what_a_build_needs_and_no_leftovers(installed: Path) -> None:
 def test_a_sweep_runs_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
     done = _quantrig(installed, tmp_path, "sweep", "-w", "sine", "-v", "ptq-int8", "--samples", "5")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 ok" in done.stdout
+    assert "4 ok" in done.stdout
     (run,) = (tmp_path / "results").iterdir()
     assert (run / "report.md").is_file()
     assert str(ROOT) not in (run / "run.json").read_text()
