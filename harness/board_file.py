@@ -21,6 +21,9 @@ from harness.suggest import nearest
 _MAP: Final = "tag:yaml.org,2002:map"
 _NULL: Final = "tag:yaml.org,2002:null"
 
+#: What a case may call a board: sweep.py takes no other names.
+_NAME: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+
 #: "32K", "32 KiB", "1M": what people write for sizes, and what the factor is.
 _UNITS: Final = {"k": 1024, "m": 1024 * 1024}
 
@@ -59,11 +62,9 @@ class BoardFile:
             self.refuse(node, f"{where} must be a mapping (key: value), not {_kind(node)}")
         found: dict[str, yaml.Node] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", key.value):
-                self.refuse(
-                    key,
-                    f"{where}: a name has small letters, digits, hyphens and underscores, not {_kind(key)}",
-                )
+            if not isinstance(key, yaml.ScalarNode) or not _NAME.fullmatch(key.value):
+                rule = "small letters, digits, and single hyphens and underscores between them"
+                self.refuse(key, f"{where}: a name has {rule}, not {_kind(key)}")
             if key.value in found:
                 first = found[key.value].start_mark.line + 1
                 self.refuse(key, f"{where}: {key.value!r} is there twice, first in line {first}")

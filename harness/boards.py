@@ -6,6 +6,8 @@ docs/BOARDS.md explains each key. How the YAML is read, and how mistakes get the
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,17 @@ Port = Literal["native", "uno", "stm32f4", "esp32sim", "mps2", "lm3s", "arduino"
 #: What compiles a board's firmware (build.TOOLCHAINS).
 ToolchainName = Literal["host", "avr", "arm", "esp32_llvm", "avr_arduino", "platformio"]
 
+#: What can compile each port: Debian's compiler for it, or the one that PlatformIO downloads.
+COMPILERS: Final[Mapping[Port, tuple[ToolchainName, ...]]] = {
+    "native": ("host",),
+    "uno": ("avr", "platformio"),
+    "stm32f4": ("arm", "platformio"),
+    "esp32sim": ("esp32_llvm",),
+    "mps2": ("arm",),
+    "lm3s": ("arm",),
+    "arduino": ("avr_arduino", "platformio"),
+}
+
 #: Of the upload protocols the first three are our platform's, all are PlatformIO's words.
 UPLOAD_PROTOCOLS: Final = (
     *("arduino", "stlink", "openocd"),
@@ -34,28 +47,39 @@ UPLOAD_PROTOCOLS: Final = (
 CPU_FEATURES: Final = ("dsp", "fpu", "fpu64", "cache")
 
 
-class Memory(NamedTuple):
-    """What an emulated machine has at most, in bytes."""
+#: Chips whose clock the port stm32f4 can set up.
+STM32F4_FAMILIES: Final = ("F405", "F407", "F446")
+
+
+class Machine(NamedTuple):
+    """What an emulated machine has at most, in bytes, and the ports whose devices it has."""
 
     flash_bytes: int
     ram_bytes: int
+    ports: tuple[Port, ...]
 
 
-#: Emulator -> its one option, and for each word that it takes the memory of that machine.
-EMULATORS: Final[Mapping[str, tuple[str, Mapping[str, Memory]]]] = {
+#: Emulator -> its one option, and for each word that it takes that machine.
+EMULATORS: Final[Mapping[str, tuple[str, Mapping[str, Machine]]]] = {
     "qemu": (
         "machine",
         {
-            "netduinoplus2": Memory(1 << 20, 128 << 10),
-            "mps2-an386": Memory(4 << 20, 4 << 20),
-            "mps2-an500": Memory(4 << 20, 4 << 20),
-            "lm3s6965evb": Memory(256 << 10, 64 << 10),
-            "sim": Memory(4 << 20, 0x2C200),
-            "esp32": Memory(4 << 20, 320 << 10),
+            "netduinoplus2": Machine(1 << 20, 128 << 10, ("stm32f4",)),
+            "mps2-an386": Machine(4 << 20, 4 << 20, ("mps2",)),
+            "mps2-an500": Machine(4 << 20, 4 << 20, ("mps2",)),
+            "lm3s6965evb": Machine(256 << 10, 64 << 10, ("lm3s",)),
+            "sim": Machine(4 << 20, 0x2C200, ("esp32sim",)),
+            "esp32": Machine(4 << 20, 320 << 10, ("arduino",)),
         },
     ),
-    "simavr": ("mcu", {"atmega328p": Memory(32 << 10, 2 << 10), "atmega2560": Memory(256 << 10, 8 << 10)}),
-    "renode": ("platform", {"stm32f4": Memory(1 << 20, 128 << 10)}),
+    "simavr": (
+        "mcu",
+        {
+            "atmega328p": Machine(32 << 10, 2 << 10, ("uno", "arduino")),
+            "atmega2560": Machine(256 << 10, 8 << 10, ("arduino",)),
+        },
+    ),
+    "renode": ("platform", {"stm32f4": Machine(1 << 20, 128 << 10, ("stm32f4",))}),
 }
 
 
@@ -107,8 +131,11 @@ class Board:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        if (self.port == "native") != (self.toolchain == "host"):
-            raise ValueError("port native and toolchain host belong together")
+        compilers = COMPILERS[self.port]
+        if self.toolchain not in compilers:
+            raise ValueError(f"the port {self.port} needs toolchain {' or '.join(compilers)}")
+        if len(set(self.cpu_features)) < len(self.cpu_features):
+            raise ValueError("cpu_features has a word twice")
         if self.port == "native":
             if self.baud or self.upload or self.emulators:
                 raise ValueError("the native port has no baud, no upload and no emulators")
@@ -117,13 +144,16 @@ class Board:
             raise ValueError(f"the port {self.port} needs cpu_hz, flash_bytes, ram_bytes and baud")
         for target, options in self.emulators.items():
             option, machines = EMULATORS[target]
-            machine = options[option]
-            for name, have, limit in (
-                ("flash_bytes", self.flash_bytes, machines[machine].flash_bytes),
-                ("ram_bytes", self.ram_bytes, machines[machine].ram_bytes),
+            name, machine = options[option], machines[options[option]]
+            if self.port not in machine.ports:
+                able = " or ".join(machine.ports)
+                raise ValueError(f"{target}'s {name} runs the port {able}, not {self.port}")
+            for key, have, limit in (
+                ("flash_bytes", self.flash_bytes, machine.flash_bytes),
+                ("ram_bytes", self.ram_bytes, machine.ram_bytes),
             ):
                 if have > limit:
-                    raise ValueError(f"{name} is {have}, but {target}'s {machine} has {limit}")
+                    raise ValueError(f"{key} is {have}, but {target}'s {name} has {limit}")
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -134,39 +164,57 @@ class Board:
 
 
 def load_boards(path: Path | None = None) -> dict[str, Board]:
-    """Read our boards.yaml, and after it the user's (whose entries replace ours of the same name).
+    """Read our boards.yaml, and after it the user's, whose entries replace ours of the same name.
 
-    Boards come by name, in the order of the files.
+    Ours inherit from ours only: a user's file changes no board that it does not name. Boards come by name,
+    in the order of the files.
 
     Raises:
         ConfigError: a file cannot be read, or anything in it is unknown, missing, doubled, contradictory or
             of the wrong type; the message names file, line and the nearest right name.
     """
-    entries: dict[str, tuple[BoardFile, yaml.Node]] = {}
-    for source in (resource("boards.yaml"), *([path] if path else [])):
-        file = BoardFile(source)
-        root = file.compose()
-        found = file.items(root, "boards")
-        if not found:
-            file.refuse(root, "there is no board in it")
-        entries |= {name: (file, node) for name, node in found.items()}
-    return {name: _board(file, _resolved(entries, name), name) for name, (file, _) in entries.items()}
+    entries = _entries(resource("boards.yaml"), {})
+    if path is not None:
+        entries |= _entries(path, entries)
+    return {name: _board(file, node, name) for name, (file, node) in entries.items()}
+
+
+_Entries = Mapping[str, tuple[BoardFile, yaml.Node]]
+"""By name: the file that an entry stands in, and the entry with all that it inherits."""
+
+
+def _entries(source: Path, others: _Entries) -> dict[str, tuple[BoardFile, yaml.Node]]:
+    """The entries of a file, which may inherit from each other and from `others`."""
+    file = BoardFile(source)
+    root = file.compose()
+    found = file.items(root, "boards")
+    if not found:
+        file.refuse(root, "there is no board in it")
+    return {name: (file, _resolved(file, found, others, name)) for name in found}
 
 
 def _resolved(
-    entries: Mapping[str, tuple[BoardFile, yaml.Node]], name: str, children: tuple[str, ...] = ()
+    file: BoardFile,
+    found: Mapping[str, yaml.Node],
+    others: _Entries,
+    name: str,
+    children: tuple[str, ...] = (),
 ) -> yaml.Node:
-    """An entry with all that it inherits; `children` are those that asked for it."""
-    file, node = entries[name]
+    """An entry of `found` with all that it inherits; `children` are those that asked for it."""
+    node, path = found[name], (*children, name)
     parent_node = file.items(node, name).get("inherits")
     if parent_node is None:
         return node
     parent = board_file.text(file, parent_node, f"{name}.inherits")
-    if parent not in entries:
-        file.refuse(parent_node, f"{name}.inherits: there is no board {parent!r}", nearest(parent, entries))
-    if parent in (name, *children):
-        file.refuse(parent_node, f"{name}.inherits: {' from '.join((*children, name, parent))} is a circle")
-    return file.merge(_resolved(entries, parent, (*children, name)), node, name)
+    # Its own name is that of the entry which it replaces.
+    if parent in others and (parent == name or parent not in found):
+        return file.merge(others[parent][1], node, name)
+    if parent not in found:
+        near = nearest(parent, {*others, *found})
+        file.refuse(parent_node, f"{name}.inherits: there is no board {parent!r}", near)
+    if parent in path:
+        file.refuse(parent_node, f"{name}.inherits: {' from '.join((*path, parent))} is a circle")
+    return file.merge(_resolved(file, found, others, parent, path), node, name)
 
 
 def _board(file: BoardFile, node: yaml.Node, name: str) -> Board:
@@ -198,7 +246,17 @@ def _emulators(file: BoardFile, node: yaml.Node, where: str) -> dict[str, dict[s
     return file.values(node, where, known)
 
 
-def _emulator(option: str, machines: Mapping[str, Memory]) -> Read:
+def _environment(file: BoardFile, node: yaml.Node, where: str) -> str:
+    return str(board_file.one_of(_environments())(file, node, where))
+
+
+@functools.cache
+def _environments() -> tuple[str, ...]:
+    text = (resource("firmware") / "platformio.ini").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^\[env:(\S+)\]$", text, re.MULTILINE))
+
+
+def _emulator(option: str, machines: Mapping[str, Machine]) -> Read:
     def read(file: BoardFile, node: yaml.Node, where: str) -> dict[str, str]:
         return file.values(node, where, {option: Key(board_file.one_of(machines))})
 
@@ -214,7 +272,7 @@ _RESET_KEYS: Final = {"settle_s": Key(board_file.seconds)}
 
 _BUILD_KEYS: Final = {
     "mcu": Key(board_file.word, required=False),
-    "family": Key(board_file.word, required=False),
+    "family": Key(board_file.one_of(STM32F4_FAMILIES), required=False),
     "variant": Key(board_file.word, required=False),
 }
 
@@ -229,7 +287,7 @@ _BOARD_KEYS: Final[dict[str, Key]] = {
     "ram_bytes": Key(board_file.or_null(board_file.count)),
     "port": Key(board_file.one_of(get_args(Port))),
     "toolchain": Key(board_file.one_of(get_args(ToolchainName))),
-    "pio_env": Key(board_file.word),
+    "pio_env": Key(_environment),
     "pio_board": Key(board_file.word, required=False),
     "build": Key(_build, required=False),
     "baud": Key(board_file.count, required=False),

@@ -29,7 +29,7 @@ tiny:
   flash_bytes: 7680
   ram_bytes: 1024
   port: uno
-  pio_env: tiny
+  pio_env: uno
   baud: 9600
   upload: {protocol: arduino, usb_ids: ["2a03:00FF"]}
   reset: {settle_s: 1}
@@ -59,7 +59,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             flash_bytes=7680,
             ram_bytes=1024,
             port="uno",
-            pio_env="tiny",
+            pio_env="uno",
             baud=9600,
             upload=Upload(protocol="arduino", usb_ids=((0x2A03, 0xFF),)),
             reset=Reset(settle_s=1.0),
@@ -137,12 +137,21 @@ def test_a_board_inherits_what_it_does_not_say(tmp_path: Path) -> None:
     assert child.targets == ("hardware",)
 
 
-def test_a_users_entry_replaces_ours(tmp_path: Path) -> None:
+def test_a_users_entry_replaces_ours_and_changes_no_other(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("uno:\n  inherits: uno-arduino\n".replace("uno-arduino", "stm32f4"), encoding="utf-8")
-    boards = load_boards(file)
-    assert boards["uno"].port == "stm32f4"
-    assert boards["uno-arduino"].baud == 115200  # it inherits from the uno that there is now
+    file.write_text("uno:\n  inherits: stm32f4\nstm32f4:\n  inherits: nucleo_f446re\n", encoding="utf-8")
+    boards, ours = load_boards(file), load_boards()
+    assert boards["uno"] == replace(ours["nucleo_f446re"], name="uno")
+    assert boards["stm32f4"] == replace(ours["nucleo_f446re"], name="stm32f4")
+    assert list(boards) == list(ours)
+    others = ours.keys() - {"uno", "stm32f4"}
+    assert {name: boards[name] for name in others} == {name: ours[name] for name in others}
+
+
+def test_a_users_entry_may_inherit_from_the_one_that_it_replaces(tmp_path: Path) -> None:
+    boards = load(tmp_path, "uno:\n  inherits: uno\n  baud: 9600\nmine:\n  inherits: uno\n  title: Mine\n")
+    uno = replace(load_boards()["uno"], baud=9600)
+    assert boards == {"uno": uno, "mine": replace(uno, name="mine", title="Mine")}
 
 
 @pytest.mark.parametrize(
@@ -187,15 +196,27 @@ def test_a_mistake_in_a_family_is_named_with_its_line(
         ("title: A tiny board", 'title: " "', 2, "one line"),
         ("title: A tiny board", 'title: "a\\nb"', 2, "one line"),
         ("port: uno", "port: umo", 8, "unknown value 'umo'. Did you mean 'uno'?"),
-        ("pio_env: tiny", "pio_env: -t upload", 9, "one word"),
+        ("pio_env: uno", "pio_env: -t upload", 9, "tiny.pio_env: unknown value '-t upload'"),
+        ("pio_env: uno", "pio_env: unu", 9, "tiny.pio_env: unknown value 'unu'. Did you mean 'uno'?"),
+        ("{mcu: atmega8}", "{family: F408}", 16, "unknown value 'F408'. Did you mean 'F40"),
+        ("{mcu: atmega8}", "{mcu: -x}", 16, "one word"),
         ("simavr: {mcu", "simvar: {mcu", 13, "tiny.emulators: unknown key 'simvar'. Did you mean 'simavr'?"),
         ("{mcu: atmega328p}", "{}", 13, "the key 'mcu' is missing"),
         ("{mcu: atmega328p}", "{mcu: atmega328p, speed: 1}", 13, "unknown key 'speed'. Known: mcu."),
         ("{mcu: atmega328p}", "{mcu: atmega328}", 13, "'atmega328'. Did you mean 'atmega328p'?"),
         ("[fpu, dsp]", "[fpo, dsp]", 15, "unknown value 'fpo'. Did you mean 'fpu'?"),
+        ("[fpu, dsp]", "[fpu, fpu]", 2, "cpu_features has a word twice"),
+        (
+            "simavr: {mcu: atmega328p}",
+            "qemu: {machine: netduinoplus2}",
+            2,
+            "qemu's netduinoplus2 runs the port stm32f4, not uno",
+        ),
+        ("tiny:\n", "tiny__one:\n", 1, "single hyphens and underscores between them, not 'tiny__one'"),
+        ("tiny:\n", "tiny-:\n", 1, "single hyphens and underscores between them, not 'tiny-'"),
         ("[fpu, dsp]", "fpu", 15, "must be a list like [fpu, dsp]"),
         ("toolchain: avr", "toolchain: afr", 14, "unknown value 'afr'. Did you mean 'avr'?"),
-        ("toolchain: avr", "toolchain: host", 2, "port native and toolchain host belong together"),
+        ("toolchain: avr", "toolchain: arm", 2, "the port uno needs toolchain avr or platformio"),
         ("{mcu: atmega8}", "{cpu: atmega8}", 16, "tiny.build: unknown key 'cpu'. Did you mean 'mcu'?"),
         ("ram_bytes: 1024", "ram_bytes: 4096", 2, "ram_bytes is 4096, but simavr's atmega328p has 2048"),
         ("flash_bytes: 7680", "flash_bytes: 1000000", 2, "but simavr's atmega328p has 32768"),
@@ -205,7 +226,7 @@ def test_a_mistake_in_a_family_is_named_with_its_line(
         ("  baud: 9600\n", "  baud: 9600\n  baud: 9601\n", 11, "'baud' is there twice, first in line 10"),
         ("  baud: 9600\n", "", 2, "needs cpu_hz, flash_bytes, ram_bytes and baud"),
         ("ram_bytes: 1024", "ram_bytes: null", 2, "needs cpu_hz, flash_bytes, ram_bytes and baud"),
-        ("port: uno", "port: native", 2, "port native and toolchain host belong together"),
+        ("port: uno", "port: native", 2, "the port native needs toolchain host"),
         ("settle_s: 1", "settle_s: .inf", 12, "seconds between 0 and 99"),
         ("settle_s: 1", "settle_s: -1", 12, "seconds between 0 and 99"),
         ('["2a03:00FF"]', '["2a03"]', 11, "vendor:product"),
@@ -216,7 +237,7 @@ def test_a_mistake_in_a_family_is_named_with_its_line(
             11,
             "unknown value 'magic'. Known: arduino, dfu, ",
         ),
-        ("tiny:\n", "Tiny Board:\n", 1, "small letters, digits, hyphens and underscores"),
+        ("tiny:\n", "Tiny Board:\n", 1, "small letters, digits, and single hyphens and underscores"),
         ("  title", "\ttitle", 2, "this is not YAML"),
         ("tiny:\n", "tiny: !!python/object/apply:os.system\n", 1, "tiny must be a mapping"),
     ],
