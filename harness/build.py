@@ -25,7 +25,6 @@ from harness.boards import Board
 from harness.errors import BuildError, DoesNotFitError, UnavailableError, UnsupportedError
 from harness.locks import locked
 from harness.resources import resource
-from harness.toolchains import TOOLCHAINS
 
 if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
@@ -161,10 +160,10 @@ def _find(job: _Job) -> dict[str, Any] | None:
     """The record of the finished build, if there is one, its files are whole and its compiler is ours."""
     try:
         record: dict[str, Any] = json.loads((job.folder / _RECORD).read_text(encoding="utf-8"))
+        known: dict[str, list[int]] = record["tools"]
         whole = all(_sha256(job.folder / name) == digest for name, digest in record["files"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # JSON, but not our record
         return None
-    known: dict[str, list[int]] = record["tools"]
     if not whole or toolchains.state(job.board, list(known)) != known:
         return None
     with suppress(OSError):  # a cache that may only be read loses nothing anyway
@@ -312,11 +311,10 @@ def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | Unavail
     if done.timed_out:
         return BuildError(f"The build took more than {_TIMEOUT_S:.0f} s.", fix=f"See {job.log}.")
     if re.search(r"cannot read spec file|fatal error: [\w/]+\.h: No such file|cannot find -l", done.output):
-        packages = TOOLCHAINS[job.board.toolchain].packages
         missing = re.search(r"(cannot read spec file|fatal error: |cannot find -l).*", done.output)
         return UnavailableError(
             f"The toolchain for {job.board.title} is incomplete: {missing[0] if missing else ''}.",
-            fix=f"`apt-get install {packages}`.",
+            fix=f"`{toolchains.install_command(job.board)}`.",
         )
     if re.search(r"HTTPClientError|UnknownPackageError|InternetConnectionError", done.output):
         return UnavailableError(
@@ -328,7 +326,10 @@ def _build_error(job: _Job, done: children.CompletedRun) -> BuildError | Unavail
             f"{job.board.title}: the model has an array above 32,767 bytes, which avr-gcc does not take.",
             fix="Use a board with 32-bit addresses, or split the layer.",
         )
-    signs = r"^.*(?:\berror: |undefined reference|multiple definition|^Error: |ld: (?!warning)).*$"
+    signs = (
+        r"^.*(?:\berror: |undefined reference|multiple definition|^Error: |^xtensa_cc: |ld: (?!warning)"
+        r"|^\*\*\* ).*$"
+    )
     line = re.search(signs, done.output, re.MULTILINE)
     last = done.output.strip().splitlines()[-1:] or ["no output"]
     return BuildError(

@@ -171,12 +171,16 @@ def ram_static_bytes(program: Program) -> int:
 
 
 def ram_span_bytes(program: Program) -> int:
-    """The same from the first byte to the last: what alignment leaves between the sections included."""
-    writable = [section for section in program.sections if section.writable]
-    if not writable:
-        return 0
-    begin = min(section.address for section in writable)
-    return max(section.address + section.size for section in writable) - begin
+    """The same with what alignment leaves between the sections, region by region.
+
+    A Teensy has its USB buffers, an ESP32 its RTC data megabytes away from the rest.
+    """
+    total, end = 0, None
+    for section in sorted((s for s in program.sections if s.writable), key=lambda section: section.address):
+        gap = 0 if end is None else section.address - end
+        total += section.size + (gap if gap < _OTHER_REGION_BYTES else 0)
+        end = section.address + section.size
+    return total
 
 
 def image(program: Program) -> bytes:

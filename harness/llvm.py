@@ -26,4 +26,7 @@ def _asked(tools: tuple[tuple[str, int], ...]) -> str | None:
     """The driver's answer; asked again when a tool has changed."""
     driver = resource("firmware") / "platforms" / "quantrig" / "builder" / "xtensa_cc.py"
     answer = children.run([sys.executable, driver, "--version"], timeout_s=60)
-    return answer.output.strip().removeprefix("xtensa_cc: ") if answer.returncode else None
+    if answer.returncode == 0:
+        return None
+    words = answer.output.strip().removeprefix("xtensa_cc: ")
+    return words or "LLVM's tools do not tell their version: `apt-get install --reinstall clang-22 llvm-22`."

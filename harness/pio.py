@@ -27,6 +27,7 @@ from typing import Any, Final
 from harness import children
 from harness.boards import Board
 from harness.errors import UnavailableError
+from harness.locks import locked
 
 _SCONS: Final = """\
 import sys
@@ -59,7 +60,7 @@ _NOWHERE: Final = "http://"
 
 #: What would make the compiler or PlatformIO behave otherwise than the tree says.
 _FOREIGN_VARIABLES: Final = re.compile(
-    r"PLATFORMIO_.*|QR_.*|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|COMPILER_PATH|GCC_.*|DEPENDENCIES_OUTPUT"
+    r"PLATFORMIO_.*|QR_.*|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|CPATH|CCC_.*|LIBRARY_PATH|COMPILER_PATH|GCC_.*|DEPENDENCIES_OUTPUT"
     r"|SUNPRO_DEPENDENCIES|SCONSFLAGS|LC_.*|LANG|LANGUAGE|PYTHON.*"
 )
 
@@ -77,28 +78,45 @@ def prepare(firmware: Path, cache: Path) -> Template:
     """Copy the tree `firmware` and seed PlatformIO's core folder, unless that has been done.
 
     Safe against other threads and processes doing the same, and against being killed: the folder
-    appears under its name only when it is complete.
+    appears under its name only when it is complete. One that was damaged later is made again: what is
+    compiled is the copy, and it goes by the digest of the original.
     """
     files = list(_tree_files(firmware))
     digest = tree_digest(firmware, files)
     home = cache / "pio" / digest[:16]
     remove_stale_drafts(home.parent)
-    if not home.is_dir():
+    if not _is_whole(home, digest):
         home.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=home.parent))
-        try:
-            for file in files:
-                copy = draft / "firmware" / file
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(firmware / file, copy)
-            _seed_core(draft / "core", project=home / "firmware")
-            draft.rename(home)
-        except OSError:
-            if not home.is_dir():  # else somebody was faster
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        with locked(home.parent / "lock"):
+            if not _is_whole(home, digest):
+                _make_template(firmware, files, home)
     return Template(digest=digest, project=home / "firmware", core=home / "core")
+
+
+def _is_whole(home: Path, digest: str) -> bool:
+    """Whether the copy is still the tree's, and PlatformIO's core folder has what it was seeded with."""
+    project, core = home / "firmware", home / "core"
+    return all((core / name).is_file() for name in _seeds(project)) and tree_digest(project) == digest
+
+
+def _make_template(firmware: Path, files: Iterable[Path], home: Path) -> None:
+    """Make the folder `home` beside its place and move it there; what was there goes with the draft."""
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=home.parent))
+    try:
+        new = draft / "new"
+        for file in files:
+            copy = new / "firmware" / file
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(firmware / file, copy)
+        for name, text in _seeds(home / "firmware").items():
+            seed = new / "core" / name
+            seed.parent.mkdir(parents=True, exist_ok=True)
+            seed.write_text(text, encoding="utf-8")
+        if home.exists():
+            home.rename(draft / "damaged")
+        new.rename(home)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def remove_stale_drafts(folder: Path) -> None:
@@ -135,15 +153,15 @@ def _tree_files(firmware: Path) -> Iterator[Path]:
                 yield (Path(folder) / name).relative_to(firmware)
 
 
-def _seed_core(core: Path, *, project: Path) -> None:
-    """Lay out a core folder as if PlatformIO had downloaded SCons and linked our platform itself."""
+def _seeds(project: Path) -> dict[str, str]:
+    """Files of a core folder as if PlatformIO had downloaded SCons and linked our platform itself."""
     number = _scons_package_version()
     spec: dict[str, object] = {"id": None, "requirements": None}
     scons = spec | {"owner": "platformio", "name": "tool-scons", "uri": None}
     platform = spec | {"owner": None, "name": "quantrig", "uri": _PLATFORM_URI}
     about = {"name": "tool-scons", "version": number, "description": "SCons from PyPI", "system": "*"}
     installed = {"type": "tool", "name": "tool-scons", "version": number, "spec": scons}
-    contents = {
+    return {
         "packages/tool-scons/package.json": json.dumps(about),
         # without it PlatformIO would ask its registry who made the package
         "packages/tool-scons/.piopm": json.dumps(installed),
@@ -154,10 +172,6 @@ def _seed_core(core: Path, *, project: Path) -> None:
         # written here, as parallel first runs would write it over each other
         "platforms/quantrig.pio-link": json.dumps({"cwd": str(project), "spec": platform}),
     }
-    for name, text in contents.items():
-        file = core / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
 
 
 def _scons_package_version() -> str:

@@ -28,7 +28,7 @@ class Toolchain:
     others: tuple[str, ...] = ()
     """The other programs that a build starts."""
     files: tuple[str, ...] = ()
-    """Files that it reads and that may be missing."""
+    """Files that it reads and that may be missing, each standing for all that lie beside it."""
     packages: str = ""
     """Debian's packages of all this."""
 
@@ -38,18 +38,20 @@ class Toolchain:
         return (self.compiler, self.linker, *self.others) if self.compiler else ()
 
 
+_ARDUINO: Final = "/usr/share/arduino/hardware/arduino/avr"
+
 TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
     "host": Toolchain(compiler="gcc", linker="ld", packages="gcc libc6-dev"),
     "avr": Toolchain(
         compiler="avr-gcc",
         linker="avr-ld",
-        others=("avr-objcopy",),
+        others=("avr-objcopy", "avr-objdump"),
         packages="gcc-avr avr-libc",
     ),
     "arm": Toolchain(
         compiler="arm-none-eabi-gcc",
         linker="arm-none-eabi-ld",
-        others=("arm-none-eabi-objcopy",),
+        others=("arm-none-eabi-objcopy", "arm-none-eabi-objdump"),
         packages="gcc-arm-none-eabi libnewlib-arm-none-eabi",
     ),
     "esp32_llvm": Toolchain(
@@ -61,8 +63,12 @@ TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
     "avr_arduino": Toolchain(
         compiler="avr-gcc",
         linker="avr-ld",
-        others=("avr-g++", "avr-objcopy"),
-        files=("/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h",),
+        others=("avr-g++", "avr-gcc-ar", "avr-objcopy", "avr-objdump"),
+        files=(
+            f"{_ARDUINO}/cores/arduino/Arduino.h",
+            f"{_ARDUINO}/variants/mega/pins_arduino.h",
+            f"{_ARDUINO}/variants/standard/pins_arduino.h",
+        ),
         packages="gcc-avr avr-libc arduino-core-avr",
     ),
     "platformio": Toolchain(compiler="", linker=""),
@@ -78,17 +84,20 @@ def unavailable(board: Board) -> str | None:
     missing += [file for file in toolchain.files if not Path(file).exists()]
     if not missing:
         return llvm.unavailable() if board.toolchain == "esp32_llvm" else None
-    return f"{' and '.join(missing)} not found: `apt-get install {toolchain.packages}`."
+    return f"{' and '.join(missing)} not found: `{install_command(board)}`."
 
 
 def state(board: Board, linked: list[str]) -> dict[str, list[int]]:
-    """Size and time of the tools and of the libraries that were linked: changed by any upgrade.
+    """Size and time of the tools, the core and the libraries that were linked: changed by any upgrade.
 
     Cheaper than asking a compiler for its version, and it notices a new C library as well.
     """
-    tools = [shutil.which(tool) for tool in TOOLCHAINS[board.toolchain].programs]
+    toolchain = TOOLCHAINS[board.toolchain]
+    tools = [shutil.which(tool) for tool in toolchain.programs]
+    tools += [str(path) for file in toolchain.files for path in Path(file).parent.glob("*.*")]
     if board.toolchain == "platformio":
         tools += [str(folder / "platform.json") for folder in _platforms(board)]
+        tools += map(str, (pio.user_core() / "packages").glob("*/package.json"))
     found = {}
     for name in sorted({os.path.realpath(tool) for tool in tools if tool} | set(linked)):
         try:
@@ -131,6 +140,8 @@ def _platform_missing(board: Board) -> str | None:
 
 
 def install_command(board: Board) -> str:
-    """What downloads the platform, its compiler and its core."""
+    """What brings the board's compiler, and its core where it has one."""
+    if board.toolchain != "platformio":
+        return f"apt-get install {TOOLCHAINS[board.toolchain].packages}"
     own = board.pio_board if board.pio_board and environment_option(board.pio_board, "board") else None
     return f"pio pkg install -d {resource('firmware')} -e {own or board.pio_env}"

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness import pio
+from harness import elf, pio, toolchains
 from harness.build import Firmware, build
 from harness.children import CompletedRun
 from harness.elf import IDENTITY_MAGIC
@@ -148,14 +148,19 @@ def test_an_unchanged_case_is_found_without_platformio(
     assert tiny_firmware(firmware.board, cache) == firmware
 
 
-@pytest.mark.parametrize("damage", ["truncated", "half a record"])
+@pytest.mark.parametrize("damage", ["truncated", "half a record", "another record", "no record"])
 def test_a_damaged_build_is_made_again(cache: Path, damage: str) -> None:
     before = tiny_firmware(BOARDS["uno"], cache)
     if damage == "truncated":
         before.elf.write_bytes(before.elf.read_bytes()[:-1])
     else:
         record = before.folder / "build.json"
-        record.write_text(record.read_text()[:100])
+        words = {
+            "half a record": record.read_text()[:100],
+            "another record": '{"files": {}}',
+            "no record": "[]",
+        }
+        record.write_text(words[damage])
     assert tiny_firmware(BOARDS["uno"], cache) == before
     assert before.elf.stat().st_size > 1000
 
@@ -182,6 +187,24 @@ def test_only_the_builds_that_were_used_last_are_kept(
     assert len(made) == 6
 
 
+@pytest.mark.parametrize("damage", ["a source", "scons", "a stray file"])
+def test_a_damaged_copy_of_the_tree_is_made_again(tmp_path: Path, damage: str) -> None:
+    """It is what is compiled; builds are filed under the digest of the original."""
+    template = pio.prepare(resource("firmware"), tmp_path)
+    before = template.project.stat().st_ino
+    assert pio.prepare(resource("firmware"), tmp_path).project.stat().st_ino == before
+    if damage == "a source":
+        (template.project / "src" / "bench.c").write_text("")
+    elif damage == "scons":
+        shutil.rmtree(template.core / "packages")
+    else:
+        (template.project / "src" / "stray.c").write_text("")
+    assert pio.prepare(resource("firmware"), tmp_path) == template
+    assert template.project.stat().st_ino != before
+    assert pio.tree_digest(template.project) == template.digest
+    assert (template.core / "packages" / "tool-scons" / "scons.py").is_file()
+
+
 def test_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
     firmware, home = resource("firmware"), tmp_path / "pio"
     for name in ("draft-old", "draft-new", "0123456789abcdef"):
@@ -193,7 +216,7 @@ def test_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
         os.utime(home / name, (an_hour_ago, an_hour_ago))
     template = pio.prepare(firmware, tmp_path)
     names = {path.name for path in home.iterdir()}
-    assert names == {"draft-new", "0123456789abcdef", template.digest[:16]}
+    assert names == {"draft-new", "0123456789abcdef", template.digest[:16], "lock"}
     os.utime(home / "draft-new", (an_hour_ago, an_hour_ago))
     assert pio.prepare(firmware, tmp_path) == template
     assert not (home / "draft-new").exists()
@@ -317,6 +340,54 @@ def test_a_missing_toolchain_names_the_command(
         build(tiny_source(), BOARDS[name], case_id="x", cache=cache)
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("uno", "avr-objdump"), ("stm32f4", "arm-none-eabi-objdump"), ("uno-arduino", "avr-gcc-ar")],
+)
+def test_every_program_that_a_build_starts_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, name: str, missing: str
+) -> None:
+    """The stack's bound comes from the disassembler: half a build without it said nothing of use."""
+    there = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda program: None if program == missing else there(program))
+    assert f"{missing} not found: `apt-get install " in (toolchains.unavailable(BOARDS[name]) or "")
+
+
+def test_an_upgrade_of_arduinos_core_means_a_new_build() -> None:
+    """Its sources are compiled into the firmware, so nothing that the linker loads names them."""
+    known = {Path(name).name for name in toolchains.state(BOARDS["uno-arduino"], [])}
+    assert known >= {"avr-g++", "HardwareSerial.cpp", "wiring.c", "pins_arduino.h"}
+
+
+def test_the_reason_of_a_build_that_scons_gave_up(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "avr-gcc -c x.c\n*** [stack.json] avr-objdump: Permission denied\n=== 1 failed, 0 succeeded ==="
+    done = CompletedRun(argv=("pio",), returncode=1, output=words, seconds=0.0, timed_out=False)
+    monkeypatch.setattr(pio, "run", lambda *arguments, **options: done)
+    with pytest.raises(BuildError, match="avr-objdump: Permission denied"):
+        build(tiny_source(), BOARDS["uno"], case_id="gave/up", cache=cache)
+
+
+def test_regions_of_ram_are_added_up_without_what_lies_between(tmp_path: Path) -> None:
+    """A Teensy 4.1: constants copied to tightly coupled memory, USB buffers 2 MiB above it."""
+
+    def section(name: str, address: int, size: int) -> elf.Section:
+        return elf.Section(
+            name=name, address=address, load_address=address, size=size, offset=0, stored=False, writable=True
+        )
+
+    sections = (section(".bss.dma", 0x20200000, 12_384), section(".data", 0x20000000, 1001))
+    program = elf.Program(
+        path=tmp_path,
+        sections=(*sections, section(".bss", 0x20000400, 5000)),
+        model_objects=(),
+        identity_address=0,
+        hosted=False,
+        near_flash_bytes=0,
+    )
+    assert elf.ram_static_bytes(program) == 1001 + 5000 + 12_384
+    assert elf.ram_span_bytes(program) == 0x400 + 5000 + 12_384
+
+
 def test_a_missing_c_library_names_the_command(cache: Path) -> None:
     """Its header is not found; here one that no library has."""
     lame = tiny_source(extra="#include <avr/no_such_header.h>")
@@ -327,8 +398,13 @@ def test_a_missing_c_library_names_the_command(cache: Path) -> None:
 def test_the_users_own_variables_change_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for variable in ("PLATFORMIO_BUILD_FLAGS", "PLATFORMIO_SRC_FLAGS", "CPATH", "SCONSFLAGS", "PYTHONPATH"):
+    wrong = ("PLATFORMIO_BUILD_FLAGS", "PLATFORMIO_SRC_FLAGS", "CPATH", "SCONSFLAGS", "PYTHONPATH")
+    other_compilers = ("CPLUS_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS")
+    for variable in wrong + other_compilers:
         monkeypatch.setenv(variable, "--nonsense")
+    template = pio.prepare(resource("firmware"), cache)
+    passed = pio.environment(template, BOARDS["uno"], work=tmp_path, model=tmp_path)
+    assert not passed.keys() & set(wrong + other_compilers)
     case = build(tiny_source(), BOARDS["uno"], case_id="env/uno", cache=cache)
     assert case.firmware_sha256 == tiny_firmware(BOARDS["uno"], cache).firmware_sha256
 
@@ -386,7 +462,7 @@ def test_a_killed_build_is_never_taken_for_a_finished_one(cache: Path, tmp_path:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     names = [path.name for path in (tmp_path / "pio").iterdir()]
-    assert all(re.fullmatch(r"[0-9a-f]{16}|draft-.*", name) for name in names), names
+    assert all(re.fullmatch(r"[0-9a-f]{16}|draft-.*|lock", name) for name in names), names
     for round_number in (0, 4):
         case_id = f"killed-{round_number}"
         firmware = build(tiny_source(), BOARDS["uno"], case_id=case_id, cache=tmp_path)

@@ -87,7 +87,7 @@ def runner(log: Path | None = None, *, cache: Path | None = None) -> Path:
         state.update(f"{library.resolve()} {status.st_size} {status.st_mtime_ns}".encode())
     program = (cache or cache_dir()) / "tools" / f"qr_simavr-{state.hexdigest()[:16]}"
     pio.remove_stale_drafts(program.parent)
-    if not program.exists():
+    if not program.exists() or not program.stat().st_size:  # a power cut can leave it empty
         _compile(source, program, log)
     return program
 

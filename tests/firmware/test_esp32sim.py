@@ -235,3 +235,17 @@ def test_another_release_of_llvm_is_refused(tmp_path: Path, monkeypatch: pytest.
     reason = llvm.unavailable()
     assert reason is not None
     assert re.search(r"llc-22 is of LLVM 22\.2, and 22\.1 is needed", reason)
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"), [("kill -9 $$", r"llc-22 was ended by signal 9"), ("exit 3", r"`apt-get install ")]
+)
+def test_an_llvm_that_dies_without_a_word_has_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, reason: str
+) -> None:
+    """An empty one was no reason at all, and ended the whole sweep."""
+    other = tmp_path / "llc-22"
+    other.write_text(f"#!/bin/sh\n{does}\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert re.search(reason, llvm.unavailable() or "")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import elf, pio
+from harness import elf, pio, toolchains
 from harness.boards import Board, load_boards
 from harness.build import Firmware, build
 from harness.errors import DoesNotFitError, UnavailableError, UploadError
@@ -193,6 +193,22 @@ def test_a_missing_platform_is_named_before_anything_runs(
     ini = ConfigParser(interpolation=None)
     ini.read(resource("firmware") / "platformio.ini")
     assert ini.has_section(f"env:{environment}")
+
+
+def test_a_missing_header_names_platformios_command(cache: Path) -> None:
+    lame = fake_model.source(before="#include <soc/no_such_header.h>")
+    with pytest.raises(UnavailableError, match=r"incomplete: .*no_such_header\.h") as caught:
+        build(lame, BOARD, case_id="upstream/lame", cache=cache)
+    assert "pio pkg install" in str(caught.value)
+    assert "apt-get" not in str(caught.value)
+
+
+def test_a_new_framework_means_a_new_build(core: Path) -> None:
+    package = core / "packages" / "framework-stand-in" / "package.json"
+    package.parent.mkdir()
+    before = toolchains.state(BOARD, [])
+    package.write_text("{}")
+    assert toolchains.state(BOARD, []).keys() - before.keys() == {str(package)}
 
 
 def test_nothing_is_downloaded_in_a_build(core: Path, cache: Path) -> None:

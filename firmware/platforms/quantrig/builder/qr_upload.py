@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pio run -t upload`: an Uno or Mega through its bootloader, an STM32 through an ST-Link.
 
-QR_IMAGE names the image to write when it is not the one that this build made: the harness patches the
-firmware's digest into a copy of the ELF and flashes an image of that.
+QR_IMAGE names the image to write when it is not the one that this build made: the harness flashes the very
+file that it filed under the firmware's digest.
 """
 
 from __future__ import annotations

@@ -182,8 +182,10 @@ def version() -> str:
 
 
 def _run(argv: Sequence[str], text: str) -> str:
-    """Output of a tool that reads `text`; ends the program as the tool does when it fails."""
+    """Output of a tool that reads `text`; ends the program when the tool fails, which said why."""
     done = subprocess.run(argv, input=text, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode < 0:
+        raise UsageError(f"{argv[0]} was ended by signal {-done.returncode}")
     if done.returncode != 0:
         raise SystemExit(1)
     return done.stdout
