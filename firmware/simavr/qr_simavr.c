@@ -17,7 +17,8 @@
  * and do not wait for the firmware: as on the chip, the fourth unread byte is lost and DOR0 is set.
  *
  * Ends: with 0 when standard input is closed and the firmware has nothing left to do (or a simulated
- * minute later), or when the reader or the parent is gone; with 2 when the firmware cannot be loaded; with 3 when it crashes.
+ * minute later), or when the reader or the parent is gone; with 2 when the firmware cannot be loaded; with
+ * 3 when it crashes.
  */
 #include <errno.h>
 #include <poll.h>

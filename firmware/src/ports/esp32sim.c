@@ -10,8 +10,8 @@
  *
  * mulsh and muluh trap (esp32sim_trap.S) and count as the one instruction each that they are on an ESP32:
  * what a trap takes beyond that is measured at start-up, where a loop of known length must come out to the
- * instruction, or the program ends: without a number rather than with a wrong one. What the windowed ABI spills is counted as it
- * happens on this core, which has 32 registers where the ESP32 has 64.
+ * instruction, or the program ends: without a number rather than with a wrong one. What the windowed ABI
+ * spills is counted as it happens on this core, which has 32 registers where the ESP32 has 64.
  */
 #include "config.h"
 #include "esp32sim.h"
@@ -181,12 +181,13 @@ __attribute__((noinline)) void qr_port_timer_start(void)
 /* see port.h */
 __attribute__((noinline)) uint64_t qr_port_timer_stop(void)
 {
-    uint32_t fine = ccount() - start_ticks;
-    uint32_t multiplies = qr_esp32sim_traps.multiplies - start_multiplies;
+    uint32_t fine, halves, multiplies;
     uint64_t middle, ticks;
-    uint32_t halves;
 
+    /* first, so that no interrupt is taken off below that came after the reading */
     set_intenable(0);
+    fine = ccount() - start_ticks;
+    multiplies = qr_esp32sim_traps.multiplies - start_multiplies;
     halves = qr_esp32sim_traps.halves;
     /* the one value with these low bits that lies about in the middle of the half round */
     middle = ((uint64_t)halves << 31) + 0x40000000u;
