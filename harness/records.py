@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 #: docs/METHOD.md, Verification: a float32 output counts as equal within this much of its own size, or of the
 #: largest size in its tensor.

@@ -12,7 +12,7 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -249,7 +249,16 @@ def parse_provenance(data: bytes, where: str) -> Provenance:
         values[field.name] = tuple(value) if isinstance(value, list) else value
     if version < 1 or len(set(values["cases"])) != len(values["cases"]):
         raise ConfigError(f"{where}: no such version, or a case twice.", fix=fix)
+    if version == 1:
+        values["targets"] = _by_lane(values["targets"], values["cases"])
     return Provenance(**values)
+
+
+def _by_lane(targets: Mapping[str, Any], cases: Sequence[str]) -> dict[str, Any]:
+    """`targets` as of version 2: by `board:target`. Version 1 had them by target."""
+    lanes = dict.fromkeys(case.rpartition("@")[2] for case in cases)
+    found = {lane: targets.get(lane) or targets.get(lane.rpartition(":")[2]) for lane in lanes}
+    return {lane: facts for lane, facts in found.items() if facts}
 
 
 def _fits(value: object, kind: str) -> bool:

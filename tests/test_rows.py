@@ -201,7 +201,7 @@ def test_provenance_reads_back_and_is_stable() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema version 2, and this quantrig reads up to 1.*Update quantrig"),
+        ({"schema_version": 3}, "schema version 3, and this quantrig reads up to 2.*Update quantrig"),
         ({"schema_version": 0}, "no such version"),
         ({"schema_version": "1"}, "no schema_version"),
         ({"schema_version": True}, "no schema_version"),
@@ -219,6 +219,14 @@ def test_a_foreign_run_json_is_refused(change: dict[str, Any], message: str) -> 
     plain = json.loads(format_provenance(fixtures.provenance(fixtures.default_cases())))
     with pytest.raises(ConfigError, match=f"^x/run.json.*{message}"):
         parse_provenance(json.dumps(plain | change).encode(), "x/run.json")
+
+
+def test_version_1_named_targets_and_not_lanes() -> None:
+    provenance = fixtures.provenance(fixtures.default_cases())
+    plain = json.loads(format_provenance(provenance))
+    plain |= {"schema_version": 1, "targets": {k.split(":")[1]: v for k, v in plain["targets"].items()}}
+    assert plain["targets"].keys() == {"native", "simavr", "qemu"}
+    assert parse_provenance(json.dumps(plain).encode(), "run.json") == provenance
 
 
 @pytest.mark.parametrize("data", [b"", b"{\n,}", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a": 1}'])

@@ -472,7 +472,7 @@ def test_samples_that_rows_stand_for_must_be_there(tmp_path: Path) -> None:
         ("samples.csv", b"test,1,", b"test,2,", r"samples\.csv:6: sample 1 of"),
         ("samples.csv", b"warmup,1,", b"warmup,1,x", r"samples\.csv:3: not a sample"),
         ("run.json", b"{", b"[", r"run\.json:2: not JSON"),
-        ("run.json", b'"schema_version": 1', b'"schema_version": 9', "Update quantrig"),
+        ("run.json", b'"schema_version": 2', b'"schema_version": 9', "Update quantrig"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, file: str, find: bytes, put: bytes, message: str) -> None:
