@@ -16,6 +16,7 @@ from typing import Final
 from harness.records import Clock, Status
 from harness.report.compare_input import Side
 from harness.report.compare_remarks import case_remarks, run_remarks
+from harness.report.view import lane_label
 from harness.rows import Row
 
 
@@ -199,6 +200,13 @@ class Comparison:
     new: Side
     cases: tuple[CaseChange, ...]
     remarks: tuple[str, ...]
+
+    def label(self, lane: str) -> str:
+        """What the numbers of a lane are, as the newer run that knows it says."""
+        for side in (self.new, self.base):
+            if side.provenance is not None and lane in side.provenance.targets:
+                return lane_label(side.provenance, lane)
+        return lane_label(None, lane)
 
 
 def compare(base: Side, new: Side) -> Comparison:

@@ -40,8 +40,14 @@ _FORMS: Final = {
     "tflite": "tflite>1%",
 }
 _PLAIN: Final = ("status", "mismatches")
-_RULE: Final = re.compile(r"(?P<name>[a-z]+)(?P<sign>>|<-)(?P<number>\d+(?:\.\d+)?)(?P<unit>%|B|KiB)?")
+_RULE: Final = re.compile(
+    r"(?P<name>[a-z]+)(?P<sign>>|<-)(?P<number>\d+(?:\.\d+)?)(?P<unit>%|B|KiB)?", re.ASCII
+)
 _UNITS: Final = {"KiB": 1024, "B": 1}
+#: A number as somebody wrote it, and the unit that stands behind it.
+_NUMBER: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?![\d.eE]))\s*(%|[A-Za-z]+\b)?", re.ASCII)
+#: Units that people write -> ours.
+_SPELLINGS: Final = {"": "", "%": "%", "b": "B", "kib": "KiB", "kb": "KiB", "k": "KiB"}
 #: Percentages of a metric are compared to this many decimals: 0.98 - 0.975 is no more than half a point.
 _METRIC_DECIMALS: Final = 9
 
@@ -165,13 +171,13 @@ def _advice(text: str) -> str:
 
 
 def _pieces(text: str) -> tuple[str, str, str]:
-    """Name, number and unit as far as somebody wrote them."""
+    """Name, number and unit as far as somebody wrote them, and we know the unit."""
     name = re.match(r"[A-Za-z]*", text)
     rest = text[name.end() :] if name else text
-    number = re.search(r"(\d+(?:\.\d+)?)\s*(%|[KkMm]?i?[Bb]\b)?", rest)
-    if number is None:
+    number = _NUMBER.search(rest)
+    unit = _SPELLINGS.get((number[2] or "").lower()) if number is not None else None
+    if number is None or unit is None:
         return (name[0].lower() if name else ""), "", ""
-    unit = {"b": "B", "kib": "KiB"}.get((number[2] or "").lower(), number[2] or "")
     return (name[0].lower() if name else ""), number[1], unit
 
 

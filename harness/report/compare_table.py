@@ -24,7 +24,7 @@ from harness.report.tables import (
     markdown_table,
     rich_table,
 )
-from harness.report.view import CLOCK_TITLES, STATUS_TEXT, TICKS, integer, metric_text
+from harness.report.view import CLOCK_TITLES, STATUS_TEXT, TICKS, integer, metric_text, together
 from harness.rows import Row, one_line
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def terminal_parts(judgement: Judgement, *, width: int, everything: bool) -> Ite
     yield Text("\n".join(_head(comparison)))
     for remark in comparison.remarks:
         yield Text(f"- {one_line(remark)}", style="dim")
-    shown: set[Clock | None] = set()
-    for table in _tables(comparison, everything=everything, wide=width >= _WIDE_COLUMNS):
-        if table.clock not in shown:
-            shown.add(table.clock)
-            yield Text(f"\n{clock_title(table.clock)}", style="bold")
-        yield from rich_table(table, table.workload)
+    tables = tuple(_tables(comparison, everything=everything, wide=width >= _WIDE_COLUMNS))
+    for clock in dict.fromkeys(table.clock for table in tables):
+        yield Text(f"\n{clock_title(clock)}", style="bold")
+        for lanes, label in _labels(comparison, tables, clock):
+            yield Text(f"{lanes}: {label}", style="dim")
+        for table in _of_clock(tables, clock):
+            yield from rich_table(table, table.workload)
     yield Text("\n" + "\n".join([*_unchanged(comparison, everything=everything), *_verdict(judgement)]))
 
 
@@ -62,12 +63,13 @@ def markdown(judgement: Judgement) -> str:
         lines += [f"**{escape_markdown(line)}**  " for line in _verdict(judgement)]
         lines += ["", *(f"- {escape_markdown(breach_text(breach))}" for breach in judgement.breaches), ""]
     lines += [*(f"- {escape_markdown(remark)}" for remark in comparison.remarks), ""]
-    shown: set[Clock | None] = set()
-    for table in _tables(comparison, everything=False, wide=True):
-        if table.clock not in shown:
-            shown.add(table.clock)
-            lines += [f"## {clock_title(table.clock)}", ""]
-        lines += [f"### {escape_markdown(f'{table.lane}  {table.workload}')}", "", markdown_table(table)]
+    tables = tuple(_tables(comparison, everything=False, wide=True))
+    for clock in dict.fromkeys(table.clock for table in tables):
+        labels = _labels(comparison, tables, clock)
+        lines += [f"## {clock_title(clock)}", ""]
+        lines += [*(f"{escape_markdown(f'{lanes}: {label}')}  " for lanes, label in labels), ""]
+        for table in _of_clock(tables, clock):
+            lines += [f"### {escape_markdown(f'{table.lane}  {table.workload}')}", "", markdown_table(table)]
     lines += [escape_markdown(line) for line in _unchanged(comparison, everything=False)]
     return "\n".join(lines) + "\n"
 
@@ -93,6 +95,7 @@ def json_text(judgement: Judgement) -> str:
         "base": comparison.base.label,
         "new": comparison.new.label,
         "remarks": list(comparison.remarks),
+        "lanes": {lane: comparison.label(lane) for lane in {_lane(case.row) for case in comparison.cases}},
         "cases": [_plain_case(case) for case in comparison.cases],
         "rules": [rule.text for rule in judgement.rules],
         "breaches": [
@@ -201,6 +204,18 @@ def _tables(comparison: Comparison, *, everything: bool, wide: bool) -> Iterator
                 ]
                 if chosen:
                     yield _table(clock, chosen, everything=everything, wide=wide)
+
+
+def _of_clock(tables: Iterable[Table], clock: Clock | None) -> tuple[Table, ...]:
+    return tuple(table for table in tables if table.clock is clock)
+
+
+def _labels(
+    comparison: Comparison, tables: Iterable[Table], clock: Clock | None
+) -> tuple[tuple[str, str], ...]:
+    """(lanes, what their numbers are) of the tables of a clock."""
+    lanes = _unique(table.lane for table in _of_clock(tables, clock))
+    return together({lane: comparison.label(lane) for lane in lanes})
 
 
 def _table(clock: Clock | None, cases: Sequence[CaseChange], *, everything: bool, wide: bool) -> Table:

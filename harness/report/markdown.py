@@ -96,7 +96,8 @@ def _against_float(view: View, clock: Clock) -> Iterator[str]:
             ]
             if texts:
                 changes = "".join(f"; {text}" for text in [_quality(pairs)] if text)
-                what = f"{escape_markdown(variant)} on {lane}, compared with {FLOAT}"
+                board = escape_markdown(view.board_title(pairs[0][0].board))
+                what = f"{escape_markdown(variant)} on {lane}, {board}, compared with {FLOAT}"
                 yield f"{what}: {', '.join(texts)}{changes}."
 
 

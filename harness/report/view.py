@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -136,9 +136,7 @@ class View:
 
     def lane_label(self, lane: str) -> str:
         """What numbers of this lane are, one sentence."""
-        return one_line(
-            str(self.provenance.targets.get(lane, {}).get("label") or "What it counts is not recorded.")
-        )
+        return lane_label(self.provenance, lane)
 
     def limit(self, board: str, key: str) -> int | None:
         """`flash_bytes` or `ram_bytes` of a board; None where it has no limit."""
@@ -147,10 +145,21 @@ class View:
 
     def labels(self, entries: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
         """(lanes, label) of the lanes among the entries, those of one label together."""
-        lanes: dict[str, list[str]] = {}
-        for lane in _unique(entry.lane for entry in entries):
-            lanes.setdefault(self.lane_label(lane), []).append(lane)
-        return tuple((", ".join(names), label) for label, names in lanes.items())
+        return together({lane: self.lane_label(lane) for lane in _unique(entry.lane for entry in entries)})
+
+
+def lane_label(provenance: Provenance | None, lane: str) -> str:
+    """What numbers of a lane are, one sentence."""
+    facts = provenance.targets.get(lane, {}) if provenance is not None else {}
+    return one_line(str(facts.get("label") or "What it counts is not recorded."))
+
+
+def together(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(lanes, label) from labels by lane; the lanes of one label in one text."""
+    lanes: dict[str, list[str]] = {}
+    for lane, label in labels.items():
+        lanes.setdefault(label, []).append(lane)
+    return tuple((", ".join(names), label) for label, names in lanes.items())
 
 
 def of_workload(entries: Sequence[Entry], workload: str) -> tuple[Entry, ...]:

@@ -411,7 +411,11 @@ def test_wall_time_breaks_only_the_rule_that_names_it() -> None:
         ("latncy>3%", "'latency>3%'"),
         ("latency>=2%", "'latency>2%'"),
         ("latency<2%", "'latency>2%'"),
-        ("latency>5ms", "'latency>5'"),
+        ("latency>5ms", "'latency>2%'"),
+        ("latency>\u0663%", "'latency>2%'"),
+        ("ram>1MB", "'ram>64B'"),
+        ("ram>1e3", "'ram>64B'"),
+        ("ram>2kB", "'ram>2KiB'"),
         ("LATENCY>2%", "'latency>2%'"),
         ("flash > 1 %", "'flash>1%'"),
         ("ram>64b", "'ram>64B'"),
@@ -483,7 +487,7 @@ def test_tables_keep_their_width_and_their_numbers(width: int, everything: bool)
     assert f"{(999_999 - base) / base:+.2%}".replace("%", " %") in line
     assert line.rstrip().endswith("worse")
     assert (f"+{999_999 - base:,.0f}" in line) == (width >= 80)
-    assert ("same" in text.split("CPU cycles")[1]) == everything
+    assert ("same" in text.split("\nCPU cycles\n")[1]) == everything
 
 
 def test_only_what_changed_is_shown_unless_all_is_asked_for() -> None:
@@ -491,6 +495,25 @@ def test_only_what_changed_is_shown_unless_all_is_asked_for() -> None:
     assert "24 cases did not change" in text
     assert "gesture" not in text
     assert "gesture" in terminal(JUDGEMENT, 120, everything=True)
+
+
+@pytest.mark.parametrize("known_by", ["base", "new"])
+def test_every_lane_shown_is_labelled_for_what_its_numbers_are(known_by: str) -> None:
+    """Most of all the ESP32's, which is none."""
+    label = "Instructions of LLVM's code <on> QEMU's core; no ESP32"
+    known = replace(PROVENANCE, targets={"esp32:qemu": {"label": label, "clock": "instructions"}})
+    sides = {
+        name: replace(side(row), provenance=known if name == known_by else None)
+        for name, row in (("base", ESP32), ("new", replace(ESP32, flash_bytes=1)))
+    }
+    judgement = Judgement.of(compare(sides["base"], sides["new"]), ())
+    assert f"Executed instructions\nesp32:qemu: {label}\n" in terminal(judgement, 120)
+    assert f"esp32:qemu: {label}" in MARKDOWN.render(markdown(judgement)).replace("&lt;", "<").replace(
+        "&gt;", ">"
+    )
+    assert json.loads(json_text(judgement))["lanes"] == {"esp32:qemu": label}
+    nameless = compare(*(replace(found, provenance=None) for found in sides.values()))
+    assert "esp32:qemu: What it counts is not recorded." in terminal(Judgement.of(nameless, ()), 120)
 
 
 def test_markdown_shows_hostile_text_as_text() -> None:

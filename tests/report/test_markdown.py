@@ -64,6 +64,10 @@ def test_the_summary_counts_what_the_rows_say(run: Path) -> None:
     assert f"{min(ratios):.2f} to {max(ratios):.2f} of the cycles, 0.25 of the arena" in line
     assert f"accuracy -0.55 points on digits; MAE \u00d7{0.0745 / 0.0612:.2f} on sine." in line
     assert "gesture" not in line
+    title = PROVENANCE.boards["uno"]["title"]
+    assert line.startswith(f"- ptq-int8 on uno:simavr, {title}, compared with float32: "), (
+        "an ESP32 that is none"
+    )
     assert "gesture/float32/aot@uno:simavr: does not fit. flash: needs 40056 bytes" in text
 
 
