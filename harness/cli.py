@@ -57,7 +57,7 @@ def cli() -> None:
     "-v", "--variant", "variants", multiple=True, help="float32, ptq-int8, qat-int8, ptq-int8+calib=50."
 )
 @click.option("-b", "--board", "boards", multiple=True, help="Board of boards.yaml (see `quantrig boards`).")
-@click.option("-t", "--target", "targets", multiple=True, help="native, simavr, qemu or hardware.")
+@click.option("-t", "--target", "targets", multiple=True, help="native, simavr, qemu, renode or hardware.")
 @click.option("--lane", "lanes", multiple=True, help="Board and target together: uno:simavr.")
 @click.option("-k", "--select", multiple=True, help="Only cases whose id matches this glob: '*int8*@uno:*'.")
 @click.option("--samples", type=int, help="At most so many test samples (default: the whole test set).")
@@ -203,7 +203,7 @@ def boards(boards_file: Path | None) -> None:
     lanes = {board.name: _lanes(board) for board in known.values()}
     width = max(len(f"{board}:{target}") for board, found in lanes.items() for target, _ in found)
     for board in known.values():
-        console.print(f"{board.name}  {_description(board)}", style="bold", **_PLAIN)
+        console.print(f"{board.name}  {board.title}: {_description(board)}", style="bold", **_PLAIN)
         for target, reason in lanes[board.name]:
             console.print(f"  {f'{board.name}:{target}':{width}}  {reason or 'ready'}", **_PLAIN)
     reasons = [reason for found in lanes.values() for _, reason in found]
