@@ -120,6 +120,10 @@ class Lines:
         return "; ".join([line.strip() for line in self._last if "[ERROR]" in line][-2:])
 
 
+def _nonsense(line: str) -> str:
+    return f"Renode's count of a timed section makes no sense: {line!r}."
+
+
 class Monitor:
     """A running Renode. A context manager: leaving it quits Renode, or kills it when it does not obey.
 
@@ -142,19 +146,21 @@ class Monitor:
 
     def _read(self, output: int) -> None:
         rest = b""
-        with open(output, "rb", buffering=0) as stdout, self._log.open("ab") as log:
-            while data := stdout.read(_CHUNK_BYTES):
-                log.write(data)
-                log.flush()
-                *lines, rest = (rest + data).split(b"\n")
-                with self._changed:
-                    for line in lines:
-                        self._lines.feed(line.decode("utf-8", "replace"))
-                    self._changed.notify_all()
-        with self._changed:
-            self._lines.feed(rest.decode("utf-8", "replace"))
-            self._ended = True
-            self._changed.notify_all()
+        try:
+            with open(output, "rb", buffering=0) as stdout, self._log.open("ab") as log:
+                while data := stdout.read(_CHUNK_BYTES):
+                    log.write(data)
+                    log.flush()
+                    *lines, rest = (rest + data).split(b"\n")
+                    with self._changed:
+                        for line in lines:
+                            self._lines.feed(line.decode("utf-8", "replace"))
+                        self._changed.notify_all()
+        finally:  # a log that cannot be written, too: nobody waits for more in vain
+            with self._changed:
+                self._lines.feed(rest.decode("utf-8", "replace"))
+                self._ended = True
+                self._changed.notify_all()
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until the script has been carried out.
@@ -209,7 +215,7 @@ class Monitor:
         if odd is None and len(counts) == 1:
             return counts[0]
         if odd is not None:
-            what = f"Renode's count of a timed section makes no sense: {odd!r}."
+            what = _nonsense(odd)
         elif counts:
             what = f"Renode counted {len(counts)} timed sections where the device answered for one."
         else:
@@ -222,11 +228,13 @@ class Monitor:
         Raises:
             TargetError: sections were asked for, and some are left.
         """
-        left = len(self._lines.sections)
-        if self._counting and (left or self._lines.odd):
+        left, odd = len(self._lines.sections), self._lines.odd
+        if self._counting and (left or odd):
             raise TargetError(
-                f"Renode counted {left} timed sections for which the device did not answer.",
-                cause="Its log has lines twice, so that counts and answers may not belong together.",
+                _nonsense(odd)
+                if odd
+                else f"Renode counted {left} timed sections for which the device did not answer.",
+                cause="Its log has lines too many, so that counts and answers may not belong together.",
                 fix=f"See {self._log}.",
             )
 

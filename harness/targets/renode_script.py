@@ -77,8 +77,11 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
 
 
 def parse_version(shown: str) -> Version | None:
-    """The release in what `renode --version` shows, None when there is none."""
-    found = re.search(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?", shown)
+    """The release in what `renode --version` shows, None when there is none.
+
+    Other numbers are not Renode's: a broken installation names the version of .NET or of a library.
+    """
+    found = re.search(r"^Renode(?:, version| v) ?(\d+)\.(\d+)(?:\.(\d+))?", shown, re.MULTILINE)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 

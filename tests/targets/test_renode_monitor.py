@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.targets.renode_monitor import Lines
+from harness import children
+from harness.errors import TargetError
+from harness.targets.renode_monitor import Lines, Monitor
+from harness.targets.renode_script import READY
 
 TRANSCRIPTS = Path(__file__).parent / "renode_transcripts"
 
@@ -145,3 +148,36 @@ def test_last_words_of_a_crash_are_its_reason_and_not_the_trace() -> None:
     assert played("banner", "script", "crash").last_words() == (
         "Fatal error: Exception has been thrown by the target of an invocation."
     )
+
+
+def monitor(log: Path, shell: str) -> Monitor:
+    argv = ["sh", "-c", f"echo {READY}; {shell}"]
+    pipes = children.spawn(argv, stdin=children.PIPE, stdout=children.PIPE, stderr=children.STDOUT)
+    return Monitor(pipes, log)
+
+
+SECTION = "echo cpu: qr-begin 10; echo cpu: qr-end 30"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (SECTION, "counted 1 timed sections for which the device did not answer"),
+        ("echo cpu: qr-begin 40; echo cpu: qr-begin 41", "makes no sense: 'cpu: qr-begin 41'"),
+    ],
+)
+def test_what_is_wrong_behind_the_last_answer_is_named(tmp_path: Path, more: str, words: str) -> None:
+    with monitor(tmp_path / "log", f"{SECTION}; read it; {more}") as console:
+        console.wait_until_ready(10)
+        assert console.next_section(10) == 20
+    with pytest.raises(TargetError, match=words):
+        console.check_that_all_were_asked_for()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_log_that_cannot_be_written_lets_nobody_wait(tmp_path: Path) -> None:
+    with (
+        monitor(tmp_path, "read it") as console,
+        pytest.raises(TargetError, match="ended before the firmware started"),
+    ):
+        console.wait_until_ready(60)

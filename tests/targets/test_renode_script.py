@@ -138,6 +138,8 @@ def test_versions_of_releases(name: str, version: tuple[int, int, int]) -> None:
     [
         ("Renode, version 1.16.1 (add012af-202602160910)", (1, 16, 1)),
         ("Renode v1.17", (1, 17, 0)),
+        ("You must install .NET.\nFramework: 'Microsoft.NETCore.App', version '8.0.0' (x64)", None),
+        ("renode: error while loading shared libraries: libicuuc.so.72.1: cannot open", None),
         ("Segmentation fault", None),
         ("", None),
     ],

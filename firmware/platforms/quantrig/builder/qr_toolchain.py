@@ -86,12 +86,9 @@ def tools(arch: str) -> dict[str, Any]:
     if arch == "xtensa":
         driver = Path(__file__).resolve().parent / "xtensa_cc.py"
         return {
-            "AR": "llvm-ar-22",
             "CC": [sys.executable, "-I", "-S", str(driver)],
             "LINK": ["xtensa-lx106-elf-ld", "--abi-windowed"],
-            "OBJCOPY": "xtensa-lx106-elf-objcopy",
             "OBJDUMP": "llvm-objdump-22",
-            "RANLIB": "llvm-ranlib-22",
         }
     prefix = PREFIX[arch]
     return {
