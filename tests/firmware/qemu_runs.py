@@ -33,6 +33,13 @@ def running(
         yield session, transport
 
 
+def one_by_one() -> list[str]:
+    """QEMU's options for one instruction to a block, which had another name before 8.1."""
+    shown = qemu.versions()["qemu-system-arm"]
+    old = tuple(map(int, re.findall(r"\d+", shown)[:2])) < (8, 1)
+    return ["-singlestep"] if old else ["-accel", "tcg,one-insn-per-tb=on"]
+
+
 def logged_instructions(firmware: Firmware, folder: Path, inputs: Sequence[bytes]) -> list[tuple[int, int]]:
     """(ticks, instructions by QEMU's execution log) of one inference each.
 
@@ -46,7 +53,7 @@ def logged_instructions(firmware: Firmware, folder: Path, inputs: Sequence[bytes
     reset, size = symbols["Reset_Handler"]
     spans = [(base, reset - base), (reset + size, flash - (reset + size - base))]
     spelled = ",".join(f"{first:#x}+{length:#x}" for first, length in spans)
-    options = ["-singlestep", "-d", "exec,nochain", "-D", str(log), "-dfilter", spelled]
+    options = [*one_by_one(), "-d", "exec,nochain", "-D", str(log), "-dfilter", spelled]
     with running(firmware, folder / "log", *options) as (session, _):
         ticks = [session.infer([data]).ticks for data in inputs]
     begin, end = symbols["qr_model_invoke"][0], symbols["qr_port_timer_stop"][0]

@@ -25,9 +25,10 @@ from harness.errors import BuildError, NoReplyError, TargetError, UnavailableErr
 from harness.link import PipeTransport, SectionCounter, Session, Timing
 from harness.measure import measure
 from harness.records import Measurement
-from harness.targets import qemu, renode, renode_monitor, renode_script
+from harness.targets import qemu, renode, renode_monitor
 from harness.targets.process import start
 from harness.targets.renode_monitor import Monitor
+from tests.firmware.qemu_runs import one_by_one
 from tests.targets import fake_renode
 from tests.targets.test_targets import assert_none_with
 from tests.tiny_firmware import BOARDS, tiny_firmware
@@ -353,12 +354,7 @@ def test_between_the_hooks_lie_the_instructions_that_qemu_counts(cache: Path, tm
     firmware = tiny_firmware(BOARD, cache)
     begin, end = renode.addresses(firmware.elf, ("qr_model_invoke", "qr_port_timer_stop"))
     trace = tmp_path / "trace"
-    shown = subprocess.run(
-        ["qemu-system-arm", "--version"], capture_output=True, text=True, check=True
-    ).stdout
-    old = (renode_script.parse_version(shown) or (0, 0, 0)) < (8, 1, 0)
-    stepping = ["-singlestep"] if old else ["-accel", "tcg,one-insn-per-tb=on"]
-    argv = [*qemu.command(firmware, BOARD), *stepping, "-d", "exec,nochain", "-D", str(trace)]
+    argv = [*qemu.command(firmware, BOARD), *one_by_one(), "-d", "exec,nochain", "-D", str(trace)]
     with start(argv, log=tmp_path / "log") as transport:
         measured = measure(transport, expected_digest=firmware.firmware_sha256, inputs=[INPUTS[:2]], warmup=0)
     executed = [int(line.split("/")[1], 16) for line in trace.read_text().splitlines() if "Trace" in line]
