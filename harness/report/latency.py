@@ -22,26 +22,39 @@ _LOG_SPAN: Final = 8.0
 #: Shares of a panel's side: points, and intervals, that are nearer would hide each other.
 _NEAR_POINT: Final = 0.04
 _NEAR_BAR: Final = 0.02
+#: From this many lanes on each has panels of its own: cores that count alike would hide each other.
+_MANY_LANES: Final = 3
 _CROWDED: Final = (
     "Where cases share a place, one has a ring around the other's point, and a wider bar behind the other's."
 )
 
 
 def latency(view: View, clock: Clock) -> Figure:
-    """One panel per workload; a point per case, with the 95 % interval of an accuracy."""
+    """One panel per workload (and lane, if there are many); a point per case, with the 95 % interval of an
+    accuracy. The panels of a workload have the same axes."""
     entries = [entry for entry in view.of_clock(clock) if point(clock, entry)]
     workloads = [name for name in view.workloads if of_workload(entries, name)]
     lanes = tuple(dict.fromkeys(entry.lane for entry in entries))
+    panels = [(name, of_workload(entries, name)) for name in workloads]
+    if len(lanes) >= _MANY_LANES:
+        panels = [
+            (name, tuple(entry for entry in chosen if entry.lane == lane))
+            for lane in lanes
+            for name, chosen in panels
+        ]
+        panels = [(name, chosen) for name, chosen in panels if chosen]
     columns = min(len(workloads), 3)
-    lines = -(-len(workloads) // columns)
+    lines = -(-len(panels) // columns)
     figure = new_figure(0.5 + 2.9 * lines)
     palette = colours(view)
     axes = list(figure.subplots(lines, columns, squeeze=False).flat)
     is_crowded = False
-    for axis, workload in zip(axes, workloads, strict=False):
-        is_crowded |= _panel(axis, clock, of_workload(entries, workload), palette=palette, lanes=lanes)
-        axis.set_title(view.workload_name(workload), fontsize=10)
-    for axis in axes[len(workloads) :]:
+    for axis, (workload, chosen) in zip(axes, panels, strict=False):
+        _scale(axis, clock, of_workload(entries, workload))
+        is_crowded |= _panel(axis, clock, chosen, palette=palette, lanes=lanes)
+        on_lane = f"\n{chosen[0].lane}" if len(lanes) >= _MANY_LANES else ""
+        axis.set_title(f"{view.workload_name(workload)}{on_lane}", fontsize=10)
+    for axis in axes[len(panels) :]:
         axis.set_visible(False)
     handles = variant_handles(view, entries)
     handles += [marker(_MARKERS[index % len(_MARKERS)], lane) for index, lane in enumerate(lanes)]
@@ -66,20 +79,33 @@ def point(clock: Clock, entry: Entry) -> tuple[float, float] | None:
     return (shown, row.metric_value) if shown else None
 
 
-def _panel(
-    axis: Axes, clock: Clock, entries: Sequence[Entry], *, palette: Mapping[str, str], lanes: Sequence[str]
-) -> bool:
-    """Draw a workload's points and intervals; whether any share a place."""
+def _places(
+    clock: Clock, entries: Sequence[Entry]
+) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
+    """Points and intervals by case."""
     points = {entry.case: found for entry in entries if (found := point(clock, entry))}
     bounds = {
         entry.case: found
         for entry in entries
         if entry.row is not None and (found := metric_interval(entry.row))
     }
+    return points, bounds
+
+
+def _scale(axis: Axes, clock: Clock, entries: Sequence[Entry]) -> None:
+    """Give the axes room for all of these entries."""
+    points, bounds = _places(clock, entries)
     heights = [y for case, (_, y) in points.items() for y in bounds.get(case, (y,))]
     _latency_axis(axis, [x for x, _ in points.values()])
     room = (max(heights) - min(heights)) * 0.08 or abs(max(heights)) * 0.1 or 1.0
     axis.set_ylim(min(heights) - room, max(heights) + room)
+
+
+def _panel(
+    axis: Axes, clock: Clock, entries: Sequence[Entry], *, palette: Mapping[str, str], lanes: Sequence[str]
+) -> bool:
+    """Draw points and intervals of a workload; whether any share a place."""
+    points, bounds = _places(clock, entries)
     rings = _ranks(axis, points, near=(_NEAR_POINT, _NEAR_POINT))
     # Of two bars at the same latency the one behind is to be seen, whatever their heights.
     widths = _ranks(axis, {case: points[case] for case in bounds}, near=(_NEAR_BAR, math.inf))
