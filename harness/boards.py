@@ -100,6 +100,14 @@ class Reset:
     """Seconds after opening before the firmware can answer; opening may have reset the board."""
 
 
+class ContradictionError(ValueError):
+    """A value of a board that does not go with its others; `key` is the one to look at first."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Board:
     """One entry of boards.yaml."""
@@ -133,27 +141,33 @@ class Board:
     def __post_init__(self) -> None:
         compilers = COMPILERS[self.port]
         if self.toolchain not in compilers:
-            raise ValueError(f"the port {self.port} needs toolchain {' or '.join(compilers)}")
+            raise ContradictionError(
+                "toolchain", f"the port {self.port} needs toolchain {' or '.join(compilers)}"
+            )
         if len(set(self.cpu_features)) < len(self.cpu_features):
-            raise ValueError("cpu_features has a word twice")
+            raise ContradictionError("cpu_features", "cpu_features has a word twice")
         if self.port == "native":
             if self.baud or self.upload or self.emulators:
-                raise ValueError("the native port has no baud, no upload and no emulators")
+                raise ContradictionError("port", "the native port has no baud, no upload and no emulators")
             return
         if self.cpu_hz is None or self.flash_bytes is None or self.ram_bytes is None or self.baud is None:
-            raise ValueError(f"the port {self.port} needs cpu_hz, flash_bytes, ram_bytes and baud")
+            raise ContradictionError(
+                "port", f"the port {self.port} needs cpu_hz, flash_bytes, ram_bytes and baud"
+            )
         for target, options in self.emulators.items():
             option, machines = EMULATORS[target]
             name, machine = options[option], machines[options[option]]
             if self.port not in machine.ports:
                 able = " or ".join(machine.ports)
-                raise ValueError(f"{target}'s {name} runs the port {able}, not {self.port}")
+                raise ContradictionError(
+                    "emulators", f"{target}'s {name} runs the port {able}, not {self.port}"
+                )
             for key, have, limit in (
                 ("flash_bytes", self.flash_bytes, machine.flash_bytes),
                 ("ram_bytes", self.ram_bytes, machine.ram_bytes),
             ):
                 if have > limit:
-                    raise ValueError(f"{key} is {have}, but {target}'s {name} has {limit}")
+                    raise ContradictionError(key, f"{key} is {have}, but {target}'s {name} has {limit}")
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -222,8 +236,11 @@ def _board(file: BoardFile, node: yaml.Node, name: str) -> Board:
     values.pop("inherits", None)
     try:
         return Board(name=name, **values)
-    except ValueError as error:
-        file.refuse(node, f"{name}: {error}")
+    except ContradictionError as error:
+        at = file.items(node, name).get(error.key, node)
+        # a value from the file of somebody else has a line there, not here
+        own = at.start_mark.buffer is node.start_mark.buffer
+        file.refuse(at if own else node, f"{name}: {error}")
 
 
 def _upload(file: BoardFile, node: yaml.Node, where: str) -> Upload:
