@@ -46,8 +46,7 @@ def measure(
         WrongFirmwareError: another firmware answers.
         ModelError: the inputs do not fit the model's tensors.
         UnsupportedError: the outputs differ in dtype.
-        NoReplyError, RemoteProtocolError, TargetError: the link failed in spite of retries, or the
-            transport's own count of a section (SectionCounter) does not agree with the device's.
+        NoReplyError, RemoteProtocolError, TargetError: the link failed, or the counts of a section disagree.
     """
     session = Session(transport, timing=timing)
     hello = session.hello()
