@@ -24,6 +24,7 @@ from harness.build import Firmware, build
 from harness.errors import DoesNotFitError, UnavailableError, UploadError
 from harness.resources import resource
 from harness.targets import hardware
+from harness.targets.esp32_flash import flash_image
 from tests.firmware import fake_model
 from tests.firmware.fake_model import work
 from tests.firmware.test_arduino import STAND_IN, running
@@ -161,6 +162,11 @@ def test_upload_takes_what_was_built(
         "flash_0xe000.bin",
         "firmware.bin",
     ]
+    # the same parts at the same places make the flash that Espressif's QEMU boots
+    booted = flash_image(firmware)
+    for at, name in ((0x1000, "flash_0x1000.bin"), (0xE000, "flash_0xe000.bin"), (0x10000, "firmware.bin")):
+        part = (firmware.folder / name).read_bytes()
+        assert booted[at : at + len(part)] == part
     sizes = [int(line.split()[1]) for line in sums]
     expected = [PLATFORM / "platform.json", PLATFORM / "boards" / "esp32dev.json", firmware.image]
     assert sizes == [path.stat().st_size for path in expected]
