@@ -208,6 +208,17 @@ class Comparison:
                 return lane_label(side.provenance, lane)
         return lane_label(None, lane)
 
+    def clock(self, case: CaseChange) -> Clock | None:
+        """What timed the case, or would have: what does not fit stands beside what does."""
+        if case.clock is not None:
+            return case.clock
+        lane = f"{case.row.board}:{case.row.target}"
+        for side in (self.new, self.base):
+            name = side.provenance.targets.get(lane, {}).get("clock") if side.provenance is not None else None
+            if name in tuple(Clock):
+                return Clock(name)
+        return None
+
 
 def compare(base: Side, new: Side) -> Comparison:
     """Join two runs by case."""

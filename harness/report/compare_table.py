@@ -200,7 +200,7 @@ def _tables(comparison: Comparison, *, everything: bool, wide: bool) -> Iterator
                 chosen = [
                     case
                     for case in cases
-                    if (case.clock, case.row.workload, _lane(case.row)) == (clock, workload, lane)
+                    if (comparison.clock(case), case.row.workload, _lane(case.row)) == (clock, workload, lane)
                 ]
                 if chosen:
                     yield _table(clock, chosen, everything=everything, wide=wide)
