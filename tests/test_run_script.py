@@ -66,6 +66,7 @@ def test_neither_root_nor_sudo_prints_the_exact_command_and_stops(machine: Path)
     assert "apt-get update && " in done.stderr
     assert "apt-get install -y --no-install-recommends gcc " in done.stderr
     assert "qemu-system-arm" in done.stderr
+    assert "g++" in done.stderr
     assert not (machine.parent / "log").exists()
     assert not (machine.parent / ".venv").exists()
 
