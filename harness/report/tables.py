@@ -303,4 +303,4 @@ def _style(cell: str) -> str:
 
 
 def clock_title(clock: Clock | None) -> str:
-    return "Clock not known" if clock is None else CLOCK_TITLES[clock]
+    return "Not timed" if clock is None else CLOCK_TITLES[clock]

@@ -95,12 +95,12 @@ def test_every_lane_shown_is_labelled_for_what_its_numbers_are(known_by: str) ->
 
 
 def test_what_does_not_fit_stands_under_its_lanes_clock() -> None:
-    """Nothing timed it, but what would have is known: found as `Clock not known` above the Uno's cycles."""
+    """Nothing timed it, but what would have is known: found as `Not timed` above the Uno's cycles."""
     row = replace(UNO, status=Status.DOES_NOT_FIT, reason="too large", clock=None, latency_ticks_median=None)
     before = side(replace(row, flash_bytes=40_000))
     text = terminal(Judgement.of(compare(before, side(row)), ()), 120)
     assert "\nCPU cycles\n" in text
-    assert "Clock not known" not in text
+    assert "Not timed" not in text
 
 
 def test_markdown_shows_hostile_text_as_text() -> None:
