@@ -94,3 +94,14 @@ def _symbols(elf: Path) -> tuple[int, dict[str, tuple[int, int]]]:
             if symbol["st_info"]["type"] == "STT_FUNC"
         }
         return int(vectors["sh_addr"]), functions
+
+
+def send_junk(transport: Transport, size: int) -> None:
+    """Send so many bytes that are no frame, and wait until the device has read and refused them.
+
+    Not a fixed time: a busy computer takes its own. What the device still had to say is read before.
+    """
+    while transport.read(0.2):
+        pass
+    transport.write(b"\x55" * (size - 1) + b"\0")
+    assert transport.read(20.0)

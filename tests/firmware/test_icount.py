@@ -15,7 +15,7 @@ from harness.errors import NoReplyError
 from harness.link.pacing import Timing
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
-from tests.firmware.qemu_runs import logged_instructions, running
+from tests.firmware.qemu_runs import logged_instructions, running, send_junk
 from tests.firmware.test_stm32f4 import RING_BYTES
 
 pytestmark = pytest.mark.emulator
@@ -77,8 +77,7 @@ def test_another_shift_gives_no_number(firmware: MakeFirmware, board: str, tmp_p
 def test_ring_takes_a_frame_while_nobody_reads(machine: Firmware, tmp_path: Path) -> None:
     with running(machine, tmp_path / "log") as (session, transport):
         for _ in range(5):
-            transport.write(b"\x55" * (RING_BYTES - 2) + b"\0")
-            time.sleep(0.03)
+            send_junk(transport, RING_BYTES - 1)
             assert session.status().rx_lost == 0
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.link.session import Session
 from harness.link.transport import Transport
 from harness.targets import qemu
 from tests.firmware.fake_model import BYTES, work
+from tests.firmware.qemu_runs import send_junk
 
 pytestmark = pytest.mark.emulator
 
@@ -59,9 +59,8 @@ def test_two_runs_give_the_same_ticks(stm32f4: Firmware, tmp_path: Path) -> None
 
 def test_ring_takes_a_frame_while_nobody_reads(stm32f4: Firmware, tmp_path: Path) -> None:
     with running(stm32f4, tmp_path / "log") as (session, transport):
-        for _ in range(10):
-            transport.write(b"\x55" * (RING_BYTES - 2) + b"\0")
-            time.sleep(0.05)
+        for _ in range(5):
+            send_junk(transport, RING_BYTES - 1)
             assert session.status().rx_lost == 0
 
 
