@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 
 from harness.boards import load_boards
-from harness.pipeline import Bench, Trained, run_case
 from harness.records import Result, Status
-from harness.resources import cache_dir
 from harness.sweep import DEFAULT_LANES, Case, Lane
 from harness.targets import TARGETS
-from harness.workloads import WORKLOADS
+from tests.case_runner import result_of
 from tests.trained_models import variants_of
 
 BOARDS = load_boards()
@@ -37,29 +35,10 @@ SAMPLES: Final = 12
 pytestmark = [pytest.mark.emulator, pytest.mark.train]
 
 
-class _Quiet:
-    def step(self, name: str, text: str) -> None: ...
-
-    def samples(self, case_id: str, done: int, total: int) -> None: ...
-
-    def finished(self, name: str) -> None: ...
-
-
 @cache
 def _result(workload: str, variant: str, lane: Lane, folder: Path) -> Result:
     case = Case(workload=workload, variant=variant, engine="aot", board=lane.board, target=lane.target)
-    bench = Bench(
-        boards=BOARDS,
-        workloads=WORKLOADS,
-        cache=cache_dir(),
-        log_folder=folder,
-        models=folder,
-        progress=_Quiet(),
-        jobs=1,
-        samples=SAMPLES,
-    )
-    trained = Trained(workload=WORKLOADS[workload], data=WORKLOADS[workload].load_data())
-    return run_case(case, variants_of(workload)[variant], trained, bench)
+    return result_of(case, variants_of(workload)[variant], folder, samples=SAMPLES)
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +70,16 @@ def test_every_lane_gives_the_outputs_of_the_native_one(variant: str, lane: Lane
 @pytest.mark.xdist_group("lanes")
 def test_cores_with_the_same_instructions_count_the_same(folder: Path) -> None:
     """The F405 and AN386 run the same code for a Cortex-M4; their ports count it by different timers."""
-    counts = {}
-    for board in ("stm32f4", "mps2_an386"):
-        measured = _result("digits", "ptq-int8", Lane(board=board, target="qemu"), folder).measurement
-        assert measured is not None
-        counts[board] = measured.ticks
-    assert counts["stm32f4"] == counts["mps2_an386"]
+    assert _ticks("stm32f4:qemu", folder) == _ticks("mps2_an386:qemu", folder)
 
 
 @pytest.mark.xdist_group("lanes")
 def test_the_arduino_core_costs_nothing_while_timed(folder: Path) -> None:
     """The same kernels, the same counter: bare metal and Arduino core give the same cycles on the Uno."""
-    counts = {}
-    for board in ("uno", "uno-arduino"):
-        measured = _result("digits", "ptq-int8", Lane(board=board, target="simavr"), folder).measurement
-        assert measured is not None
-        counts[board] = measured.ticks
-    assert counts["uno"] == counts["uno-arduino"]
+    assert _ticks("uno:simavr", folder) == _ticks("uno-arduino:simavr", folder)
+
+
+def _ticks(lane: str, folder: Path) -> tuple[int, ...]:
+    measured = _result("digits", "ptq-int8", Lane.parse(lane), folder).measurement
+    assert measured is not None
+    return measured.ticks

@@ -10,18 +10,15 @@ from typing import Final
 import numpy as np
 import pytest
 
-from harness.boards import load_boards
 from harness.compiler import lower
 from harness.graph import read_tflite
-from harness.pipeline import Bench, Trained, run_case
 from harness.records import Clock, Result, Status
-from harness.resources import cache_dir
 from harness.rows import Row
 from harness.run_reader import RunReader
 from harness.spec_file import spec_from_plain
 from harness.sweep import DEFAULT_LANES, Case, SweepSpec
-from harness.workloads import WORKLOADS
 from tests import readme
+from tests.case_runner import result_of
 
 REFERENCE: Final = readme.REFERENCE
 INT8: Final = ("ptq-int8", "qat-int8")
@@ -117,34 +114,12 @@ def test_the_table_in_readme_is_the_run() -> None:
     assert text == readme.replaced(text), "run `python -m tests.readme --write`"
 
 
-class _Quiet:
-    def step(self, name: str, text: str) -> None: ...
-
-    def samples(self, case_id: str, done: int, total: int) -> None: ...
-
-    def finished(self, name: str) -> None: ...
-
-
-@cache
-def _trained(workload: str) -> Trained:
-    return Trained(workload=WORKLOADS[workload], data=WORKLOADS[workload].load_data())
-
-
 @pytest.mark.emulator
 @pytest.mark.parametrize("row", _run().rows, ids=lambda row: row.case)
 def test_today_gives_the_same_row(row: Row, tmp_path: Path) -> None:
     """Arena, outputs and metric anywhere; sizes and every tick where compiler and flags are the same."""
     case = Case.parse(row.case)
-    bench = Bench(
-        boards=load_boards(),
-        workloads=WORKLOADS,
-        cache=cache_dir(),
-        log_folder=tmp_path,
-        models=tmp_path,
-        progress=_Quiet(),
-        jobs=1,
-    )
-    result = run_case(case, _model(case.workload, case.variant), _trained(case.workload), bench)
+    result = result_of(case, _model(case.workload, case.variant), tmp_path)
     today = result.row()
     for column in ("status", "arena_bytes", "metric_value", "samples", "mismatches", "macs", "params"):
         assert today[column] == getattr(row, column), column

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ from harness import llvm
 from harness.build import Firmware
 from harness.errors import DoesNotFitError, QuantrigError
 from harness.link.session import Session
-from harness.link.transport import Transport
 from harness.targets import qemu
 from harness.targets.process import start
 from tests.firmware import qemu_runs
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
+from tests.firmware.qemu_runs import running
 
 pytestmark = pytest.mark.emulator
 
@@ -65,14 +63,6 @@ def job(turns: int, kind: int) -> bytes:
 @pytest.fixture(scope="session")
 def esp32(firmware: MakeFirmware) -> Firmware:
     return firmware("esp32", before=BEFORE, inside=INSIDE)
-
-
-@contextmanager
-def running(firmware: Firmware, log: Path) -> Iterator[tuple[Session, Transport]]:
-    with qemu.open(firmware, firmware.board, log=log) as transport:
-        session = Session(transport)
-        session.hello()
-        yield session, transport
 
 
 def test_hello_and_outputs(esp32: Firmware, tmp_path: Path) -> None:

@@ -3,30 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness.build import Firmware
-from harness.link.session import Session
-from harness.link.transport import Transport
-from harness.targets import qemu
 from tests.firmware.fake_model import BYTES, work
-from tests.firmware.qemu_runs import send_junk
+from tests.firmware.qemu_runs import running, send_junk
 
 pytestmark = pytest.mark.emulator
 
 RING_BYTES = 4096
-
-
-@contextmanager
-def running(firmware: Firmware, log: Path) -> Iterator[tuple[Session, Transport]]:
-    with qemu.open(firmware, firmware.board, log=log) as transport:
-        session = Session(transport)
-        session.hello()
-        yield session, transport
 
 
 def test_hello_and_outputs(stm32f4: Firmware, tmp_path: Path) -> None:

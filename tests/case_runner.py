@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One case of a built-in workload from its .tflite to its row, without a sweep around it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from harness.boards import load_boards
+from harness.pipeline import Bench, Trained, run_case
+from harness.records import Result
+from harness.resources import cache_dir
+from harness.sweep import Case
+from harness.workloads import WORKLOADS
+
+
+class _Quiet:
+    def step(self, name: str, text: str) -> None: ...
+
+    def samples(self, case_id: str, done: int, total: int) -> None: ...
+
+    def finished(self, name: str) -> None: ...
+
+
+@functools.cache
+def _trained(workload: str) -> Trained:
+    return Trained(workload=WORKLOADS[workload], data=WORKLOADS[workload].load_data())
+
+
+def result_of(case: Case, tflite: bytes, folder: Path, *, samples: int | None = None) -> Result:
+    """Run the case on at most so many samples; its log goes to `folder`."""
+    bench = Bench(
+        boards=load_boards(),
+        workloads=WORKLOADS,
+        cache=cache_dir(),
+        log_folder=folder,
+        models=folder,
+        progress=_Quiet(),
+        jobs=1,
+        samples=samples,
+    )
+    return run_case(case, tflite, _trained(case.workload), bench)
