@@ -170,6 +170,11 @@ class Board:
                     raise ContradictionError(key, f"{key} is {have}, but {target}'s {name} has {limit}")
 
     @property
+    def upstream(self) -> bool:
+        """Whether a platform of PlatformIO's own builds and flashes it, with what it downloads."""
+        return self.toolchain == "platformio"
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Where its firmware can run, those that need no board first."""
         if self.port == "native":

@@ -218,15 +218,16 @@ def _collect(job: _Job, output: Path, draft: Path) -> dict[str, Any]:
     for file in output.iterdir():
         if file.suffix in _FLASHED and file.name != _UNBOUNDED:
             shutil.copy2(file, draft / file.name)
-    program = draft / "firmware.elf"
-    image = next(file for suffix in _FLASHED if (file := program.with_suffix(suffix)).is_file())
+    path = draft / "firmware.elf"
+    image = next(file for suffix in _FLASHED if (file := path.with_suffix(suffix)).is_file())
+    program = elf.read_program(path)
     stack = pio.stack_report(output)
     return {
         "image": image.name,
         "firmware_sha256": elf.read_stamp(program),
         "toolchain": pio.toolchain_line(output),
         "stack_report": stack,
-        "sizes": asdict(_sizes(job, elf.read_program(program), stack)),
+        "sizes": asdict(_sizes(job, program, stack)),
     }
 
 
@@ -245,11 +246,10 @@ def _does_not_fit(job: _Job, output: Path, words: str) -> dict[str, Any] | None:
 
     A platform of PlatformIO's links once, within limits: what the linker says then has to do.
     """
-    upstream = job.board.toolchain == "platformio"
-    linked = output / ("firmware.elf" if upstream else _UNBOUNDED)
+    linked = output / ("firmware.elf" if job.board.upstream else _UNBOUNDED)
     stack = pio.stack_report(output)
     if not linked.is_file() or not stack:
-        return _does_not_link(job, words) if upstream else _does_not_compile(job)
+        return _does_not_link(job, words) if job.board.upstream else _does_not_compile(job)
     program = elf.read_program(linked)
     sizes = _sizes(job, program, stack)
     span, reserve = elf.ram_span_bytes(program), sizes.stack_reserve_bytes

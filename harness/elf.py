@@ -222,17 +222,19 @@ def stamp(path: Path) -> str:
     return digest.hex()
 
 
-def read_stamp(path: Path) -> str:
+def read_stamp(program: Program) -> str:
     """The digest in the identity slot as hex, as `stamp` wrote it.
 
     Raises:
         BuildError: there is none, or it is not the digest of this image.
     """
-    content = image(read_program(path))
+    content = image(program)
     before, found, after = content.partition(IDENTITY_MAGIC)
     digest, rest = after[:DIGEST_BYTES], after[DIGEST_BYTES:]
     if not found or hashlib.sha256(before + found + bytes(DIGEST_BYTES) + rest).digest() != digest:
-        raise BuildError(f"{path} does not hold the digest of its own image.", cause="It was not stamped.")
+        raise BuildError(
+            f"{program.path} does not hold the digest of its own image.", cause="It was not stamped."
+        )
     return digest.hex()
 
 

@@ -198,14 +198,13 @@ def user_core() -> Path:
 def environment(template: Template, board: Board, *, work: Path, model: Path) -> dict[str, str]:
     """The variables for one PlatformIO run that builds the model in folder `model` in folder `work`."""
     kept = {name: value for name, value in os.environ.items() if not _FOREIGN_VARIABLES.fullmatch(name)}
-    upstream = board.toolchain == "platformio"
-    if upstream:
+    if board.upstream:
         # a package that is missing is the user's to install, never a download in the middle of a sweep
         kept |= dict.fromkeys(_PROXIES, _NOWHERE) | {"NO_PROXY": "", "no_proxy": ""}
     return kept | {
         "LC_ALL": "C",
         "PLATFORMIO_BUILD_DIR": str(work / "build"),
-        "PLATFORMIO_CORE_DIR": str(user_core() if upstream else template.core),
+        "PLATFORMIO_CORE_DIR": str(user_core() if board.upstream else template.core),
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",

@@ -89,8 +89,8 @@ def _compilers(boards: Sequence[Board]) -> dict[str, str]:
 
 def _compiler_flags(board: Board) -> str:
     """The flags of every C file, from the very module that PlatformIO's builder takes them from."""
-    if board.toolchain == "platformio":
-        return "as PlatformIO's platform and firmware/platforms/quantrig/upstream.py give them"
+    if board.upstream:
+        return "as PlatformIO's platform and firmware/platforms/quantrig/upstream_arduino.py give them"
     platform_ = resource("firmware") / "platforms" / "quantrig"
     spec = importlib.util.spec_from_file_location("qr_toolchain", platform_ / "builder" / "qr_toolchain.py")
     if spec is None or spec.loader is None:

@@ -77,7 +77,7 @@ TOOLCHAINS: Final[Mapping[ToolchainName, Toolchain]] = {
 
 def unavailable(board: Board) -> str | None:
     """Why a firmware for the board cannot be built on this machine, and the remedy; None when it can."""
-    if board.toolchain == "platformio":
+    if board.upstream:
         return _platform_missing(board)
     toolchain = TOOLCHAINS[board.toolchain]
     missing = [program for program in toolchain.programs if shutil.which(program) is None]
@@ -95,7 +95,7 @@ def state(board: Board, linked: list[str]) -> dict[str, list[int]]:
     toolchain = TOOLCHAINS[board.toolchain]
     tools = [shutil.which(tool) for tool in toolchain.programs]
     tools += [str(path) for file in toolchain.files for path in Path(file).parent.glob("*.*")]
-    if board.toolchain == "platformio":
+    if board.upstream:
         tools += [str(folder / "platform.json") for folder in _platforms(board)]
         tools += map(str, (pio.user_core() / "packages").glob("*/package.json"))
     found = {}
@@ -141,7 +141,7 @@ def _platform_missing(board: Board) -> str | None:
 
 def install_command(board: Board) -> str:
     """What brings the board's compiler, and its core where it has one."""
-    if board.toolchain != "platformio":
+    if not board.upstream:
         return f"apt-get install {TOOLCHAINS[board.toolchain].packages}"
     own = board.pio_board if board.pio_board and environment_option(board.pio_board, "board") else None
     return f"pio pkg install -d {resource('firmware')} -e {own or board.pio_env}"

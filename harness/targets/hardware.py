@@ -84,7 +84,7 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
     """See Target."""
     if board.upload is None:
         return f"boards.yaml does not tell how {board.title} is flashed (key `upload`)."
-    if board.toolchain != "platformio":
+    if not board.upstream:
         program, package = UPLOADERS[board.upload.protocol]
         if shutil.which(program) is None:
             return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
@@ -140,13 +140,12 @@ def _reopened(port: str, baud: int) -> Transport:
 
 def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Path) -> None:
     """Flash the very image that was built and stamped."""
-    upstream = board.toolchain == "platformio"
     arguments = ["-t", "upload"]
-    if upstream or upload.protocol in _SERIAL_PROTOCOLS:
+    if board.upstream or upload.protocol in _SERIAL_PROTOCOLS:
         arguments += ["--upload-port", port]
     template = pio.prepare(resource("firmware"), cache_dir())
     with TemporaryDirectory(prefix="quantrig-upload-") as work:
-        if upstream:
+        if board.upstream:
             # those platforms upload what lies in their own folder, and must not make it anew
             arguments += ["-t", "nobuild", "--disable-auto-clean"]
             output = Path(work) / "build" / pio.ENVIRONMENT
@@ -165,7 +164,7 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
             variables={"QR_IMAGE": str(firmware.image)},
         )
     if done.returncode != 0:
-        words = _complaint(done.output, "" if upstream else f"{UPLOADERS[upload.protocol][0]} ")
+        words = _complaint(done.output, "" if board.upstream else f"{UPLOADERS[upload.protocol][0]} ")
         raise UploadError(
             f"{board.title} on {port} was not flashed: {words}",
             cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",

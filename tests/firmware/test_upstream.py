@@ -108,7 +108,11 @@ def test_the_firmware_knows_its_digest_and_its_board(cache: Path, tmp_path: Path
     )
     with running(firmware.elf, tmp_path / "log") as session:
         hello = session.hello()
-        assert hello.firmware_sha256 == firmware.firmware_sha256 == elf.read_stamp(firmware.elf)
+        assert (
+            hello.firmware_sha256
+            == firmware.firmware_sha256
+            == elf.read_stamp(elf.read_program(firmware.elf))
+        )
         assert (hello.board, hello.counter, hello.counter_hz) == ("esp32dev", "cpu", 240_000_000)
         assert session.infer([work(7)]).ticks == 7000
     assert firmware.sizes.stack_reserve_bytes == 16384
