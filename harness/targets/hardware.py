@@ -172,8 +172,20 @@ def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Pa
         )
 
 
+#: Not the uploader's own words: what SCons and PlatformIO say because of them, and the command itself.
+_FRAME: Final = re.compile(r"\*\*\* \[|=+ \[|scons: ")
+
+
 def _complaint(output: str, command: str) -> str:
-    """The uploader's first line that sounds like trouble; it speaks after its own command line."""
-    words = output.rpartition(f"\n{command}" if command else "\nUploading ")[2].splitlines()[1:]
-    trouble = [line for line in words if re.search(r"error|fail|cannot|can't|unable|not found", line, re.I)]
+    """The uploader's first line that sounds like trouble.
+
+    It speaks after its own command line; but two pipes lead here, so its words may overtake that line, and
+    what follows from them may overtake its words.
+    """
+    before, shown, after = output.rpartition(f"\n{command}" if command else "\nUploading ")
+    late, early = ([line for line in text.splitlines() if not _FRAME.match(line)] for text in (after, before))
+    words = late[1:] if shown else late
+    trouble = [
+        line for line in words + early if re.search(r"error|fail|cannot|can't|unable|not found", line, re.I)
+    ]
     return next((line.strip() for line in trouble + words if line.strip()), "no message")

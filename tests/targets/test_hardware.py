@@ -6,6 +6,7 @@ PlatformIO, the port's lock, the settling time and the serial line are real.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pty
 import stat
@@ -126,6 +127,19 @@ def test_a_refused_upload_quotes_the_uploader(
     ):
         raise AssertionError("it must not open")
     assert "stk500_recv" in log.read_text()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_complaint_is_found_in_whatever_order_two_pipes_bring_the_lines(order: tuple[int, ...]) -> None:
+    lines = (
+        "avrdude -p atmega328p -P /dev/ttyACM0 flash:w:firmware.hex:i",
+        "stk500_recv(): programmer cannot be reached",
+        "*** [upload] Error 1",
+    )
+    output = "\n".join(
+        ["Configuring upload protocol...", *(lines[i] for i in order), "=== [FAILED] Took 1 s ==="]
+    )
+    assert hardware._complaint(output, "avrdude ") == lines[1]
 
 
 def test_a_busy_port_is_neither_flashed_nor_opened(
