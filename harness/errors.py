@@ -8,8 +8,39 @@ prints them and only `cli` exits.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import ClassVar
+
+
+class ReasonCode(enum.StrEnum):
+    """Why a case has no result (docs/RESULTS.md says what to do about each)."""
+
+    # what may happen to a board, or to what stands in for one
+    BUILD = "build"
+    UPLOAD = "upload"
+    NO_BOARD = "no-board"
+    BUSY = "busy"
+    NO_REPLY = "no-reply"
+    WRONG_FIRMWARE = "wrong-firmware"
+    LINK = "link"
+    RESET = "reset"
+    HANG = "hang"
+    FAULT = "fault"
+    MISMATCH = "mismatch"
+    # before any board is asked
+    CONFIG = "config"
+    MODEL = "model"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+    DOES_NOT_FIT = "does-not-fit"
+    QUANTIZE = "quantize"
+    QUARANTINED = "quarantined"
+    # around it
+    TARGET = "target"
+    ORACLE = "oracle"
+    STACK = "stack"
+    INTERNAL = "internal"
 
 
 class QuantrigError(Exception):
@@ -17,7 +48,7 @@ class QuantrigError(Exception):
 
     exit_code: ClassVar[int] = 1
     status: ClassVar[str] = "failed"
-    reason_code: ClassVar[str] = "internal"
+    reason_code: ClassVar[ReasonCode] = ReasonCode.INTERNAL
 
     def __init__(self, what: str, *, cause: str = "", fix: str = "") -> None:
         self.what = what
@@ -30,14 +61,14 @@ class ConfigError(QuantrigError):
     """The user's YAML, spec, option or results folder is wrong (user's fault)."""
 
     exit_code = 2
-    reason_code = "config"
+    reason_code = ReasonCode.CONFIG
 
 
 class ModelError(QuantrigError):
     """A model or data file cannot be read or is malformed (the file's fault)."""
 
     exit_code = 3
-    reason_code = "model"
+    reason_code = ReasonCode.MODEL
 
 
 class UnsupportedError(QuantrigError):
@@ -45,7 +76,7 @@ class UnsupportedError(QuantrigError):
 
     exit_code = 3
     status = "unsupported"
-    reason_code = "unsupported"
+    reason_code = ReasonCode.UNSUPPORTED
 
 
 class UnavailableError(QuantrigError):
@@ -53,14 +84,14 @@ class UnavailableError(QuantrigError):
 
     exit_code = 4
     status = "unavailable"
-    reason_code = "unavailable"
+    reason_code = ReasonCode.UNAVAILABLE
 
 
 class DoesNotFitError(QuantrigError):
     """The firmware needs more of a memory region than the board has. A result, not a fault."""
 
     status = "does-not-fit"
-    reason_code = "does-not-fit"
+    reason_code = ReasonCode.DOES_NOT_FIT
 
     def __init__(
         self,
@@ -88,78 +119,121 @@ class DoesNotFitError(QuantrigError):
 class QuantizeError(QuantrigError):
     """Training or conversion of a variant failed."""
 
-    reason_code = "quantize"
+    reason_code = ReasonCode.QUANTIZE
 
 
 class BuildError(QuantrigError):
     """The toolchain refused the generated firmware (our fault or the toolchain's)."""
 
-    reason_code = "build"
+    reason_code = ReasonCode.BUILD
 
 
 class UploadError(QuantrigError):
     """A board could not be flashed."""
 
-    reason_code = "upload"
+    reason_code = ReasonCode.UPLOAD
 
 
 class TargetError(QuantrigError):
     """The emulator or process under the firmware did not start or ended early."""
 
-    reason_code = "target"
+    reason_code = ReasonCode.TARGET
 
 
 class PortBusyError(QuantrigError):
     """Somebody else holds the serial port."""
 
     exit_code = 4
-    reason_code = "busy"
+    reason_code = ReasonCode.BUSY
+
+
+class NoBoardError(UnavailableError):
+    """The board is not plugged in: nothing was begun."""
+
+    reason_code = ReasonCode.NO_BOARD
+
+
+class LineLostError(QuantrigError):
+    """The board went away in the middle of its case: unplugged, or its USB bridge reset."""
+
+    reason_code = ReasonCode.NO_BOARD
+
+
+class DeviceResetError(QuantrigError):
+    """The device restarted in the middle of its case."""
+
+    reason_code = ReasonCode.RESET
+
+
+class HangError(QuantrigError):
+    """The device answered, then no longer."""
+
+    reason_code = ReasonCode.HANG
+
+
+class DeviceFaultError(QuantrigError):
+    """The device's CPU stopped in its fault handler and said where."""
+
+    reason_code = ReasonCode.FAULT
+
+    def __init__(self, *, pc: int, lr: int, syndrome: int, function: str | None = None) -> None:
+        self.pc = pc
+        """Address of the instruction that faulted."""
+        self.lr = lr
+        self.syndrome = syndrome
+        """What the CPU calls the cause: CFSR of a Cortex-M, EXCCAUSE of an Xtensa core."""
+        where = f" in {function}()" if function else ""
+        super().__init__(
+            f"The device's CPU faulted at {pc:#010x}{where} (called from {lr:#010x}, syndrome {syndrome:#010x}).",
+            cause="The firmware touched memory that is not there, or ran past its stack or code.",
+            fix="Please report it with the case's log and the .tflite.",
+        )
 
 
 class LocalProtocolError(QuantrigError):
     """The harness broke the link protocol (our bug)."""
 
-    reason_code = "link"
+    reason_code = ReasonCode.LINK
 
 
 class RemoteProtocolError(QuantrigError):
     """The device broke the link protocol and retries did not help."""
 
-    reason_code = "link"
+    reason_code = ReasonCode.LINK
 
 
 class NoReplyError(QuantrigError):
     """The device did not answer within its time, retries included."""
 
-    reason_code = "no-reply"
+    reason_code = ReasonCode.NO_REPLY
 
 
 class WrongFirmwareError(QuantrigError):
     """The device runs another firmware than the one just built."""
 
-    reason_code = "wrong-firmware"
+    reason_code = ReasonCode.WRONG_FIRMWARE
 
 
 class OracleError(QuantrigError):
     """The independent interpreter itself fails, so nothing can be verified."""
 
-    reason_code = "oracle"
+    reason_code = ReasonCode.ORACLE
 
 
 class StackBoundError(QuantrigError):
     """The measured stack is deeper than the bound that was computed for the firmware."""
 
-    reason_code = "stack"
+    reason_code = ReasonCode.STACK
 
 
 class MismatchError(QuantrigError):
     """Outputs of the device differ from the reference interpreter's."""
 
-    reason_code = "mismatch"
+    reason_code = ReasonCode.MISMATCH
 
 
 class RunBusyError(QuantrigError):
     """Another process is writing this results folder."""
 
     exit_code = 4
-    reason_code = "busy"
+    reason_code = ReasonCode.BUSY

@@ -25,7 +25,7 @@ from harness import reference
 from harness.boards import Board
 from harness.build import build
 from harness.compiler import compile_graph
-from harness.errors import DoesNotFitError, MismatchError, QuantrigError, StackBoundError
+from harness.errors import DoesNotFitError, MismatchError, QuantrigError, ReasonCode, StackBoundError
 from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
@@ -102,7 +102,7 @@ def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
         if reason is None:
             by_workload.setdefault(case.workload, []).append(case)
         else:
-            outcome = Outcome(status=Status.UNAVAILABLE, reason_code="unavailable", reason=reason)
+            outcome = Outcome(status=Status.UNAVAILABLE, reason_code=ReasonCode.UNAVAILABLE, reason=reason)
             yield _ended(case, outcome)
     yield from _run_tasks([_training(name, group, bench) for name, group in by_workload.items()], bench)
 
@@ -336,7 +336,7 @@ def _outcome(error: Exception, log: Path) -> Outcome:
     with log.open("a", encoding="utf-8") as file:
         file.writelines(traceback.format_exception(error))
     reason = f"Internal error, please report it: {type(error).__name__}: {error} (traceback in {log})."
-    return Outcome(status=Status.FAILED, reason_code="internal", reason=reason)
+    return Outcome(status=Status.FAILED, reason_code=ReasonCode.INTERNAL, reason=reason)
 
 
 def _ended(case: Case, outcome: Outcome) -> Result:

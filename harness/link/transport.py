@@ -45,6 +45,29 @@ class Transport(Protocol):
 
 
 @runtime_checkable
+class Recoverable(Protocol):
+    """A transport whose device may go away and come back."""
+
+    def reopen(self) -> None:
+        """Drop the line and find the device again, wherever it is now; it may have been reset by that.
+
+        Raises:
+            LineLostError: it is not back within its time.
+        """
+
+    def power_cycle(self) -> bool:
+        """Run the user's power-cycle command and wait for the board; False: there is none."""
+
+
+@runtime_checkable
+class Retunable(Protocol):
+    """A transport whose rate can be changed while it is open."""
+
+    def set_baud(self, baud: int) -> None:
+        """Go on at `baud` bits per second. What was written before has left at the old rate."""
+
+
+@runtime_checkable
 class SectionCounter(Protocol):
     """A transport whose other end counts the timed section by itself, better than the device can."""
 
