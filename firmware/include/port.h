@@ -48,6 +48,13 @@ void qr_port_putc(uint8_t byte);
 /* Returns when the last bit of everything sent has left: no byte is on the wire while timing. */
 void qr_port_flush(void);
 
+/* Whether the line can run at `baud` bits per second, within 2 %. */
+uint8_t qr_port_baud_possible(uint32_t baud);
+
+/* From now on the line runs at `baud`, which is possible, or at its rate after reset where that is 0.
+ * Everything sent has left (qr_port_flush); what is being received is lost. */
+void qr_port_set_baud(uint32_t baud);
+
 /* Received bytes that were lost (overrun, framing, full ring) since start; saturates. */
 uint16_t qr_port_rx_lost(void);
 
@@ -62,6 +69,22 @@ uint32_t qr_port_counter_hz(void);
 
 /* CPU clock in Hz as read back from the hardware (0 where that means nothing). */
 uint32_t qr_port_cpu_hz(void);
+
+/* What else this port knows of how the board runs, for the run's record: the character at `at` of a text
+ * `key=value;key=value` in ASCII, 0 at its end (at most 200 characters). Keys: clock (hse, hsi, ...),
+ * flash_ws, art, icache, dcache, psram. */
+uint8_t qr_port_setting(uint8_t at);
+
+/* The trigger pin for a power meter or a logic analyser: high from just before a timed section to just
+ * after it. A port defines this only where the builder defines QR_TRIGGER_PIN. */
+#ifdef QR_TRIGGER_PIN
+void qr_port_trigger(uint8_t on);
+#else
+static inline void qr_port_trigger(uint8_t on)
+{
+    (void)on;
+}
+#endif
 
 /* Deepest stack use since start in bytes, by painting; 0 where it cannot be measured. */
 uint32_t qr_port_stack_used(void);

@@ -309,3 +309,15 @@ void qr_bench_poll(void)
     if (result < 0)
         send_error(sequence, result);
 }
+
+/* see bench.h */
+void qr_bench_fault(uint32_t pc, uint32_t lr, uint32_t syndrome)
+{
+    uint8_t *body = qr_link_body(&link);
+
+    qr_put_u32(body, pc);
+    qr_put_u32(body + 4, lr);
+    qr_put_u32(body + 8, syndrome);
+    qr_link_send(&link, QR_REPLY | QR_FAULT, 0, 12);
+    qr_port_flush();
+}

@@ -23,6 +23,7 @@ enum qr_type {
     QR_READ = 4,
     QR_STATUS = 5,
     QR_RUNNING = 0x10, /* only as a reply: INFER was understood and begins now */
+    QR_FAULT = 0x11,   /* only as a reply, to nothing: the CPU is in its fault handler */
     QR_ERROR = 0x7f    /* only as a reply */
 };
 

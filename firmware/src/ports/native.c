@@ -101,6 +101,17 @@ void qr_port_flush(void)
     output_end = 0;
 }
 
+/* A pipe has no rate, so any will do. */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    return baud != 0;
+}
+
+void qr_port_set_baud(uint32_t baud)
+{
+    (void)baud;
+}
+
 /* Pipes lose nothing. */
 uint16_t qr_port_rx_lost(void)
 {
@@ -131,6 +142,13 @@ uint32_t qr_port_counter_hz(void)
 
 uint32_t qr_port_cpu_hz(void)
 {
+    return 0;
+}
+
+/* Nothing that a process could know of the computer that runs it. */
+uint8_t qr_port_setting(uint8_t at)
+{
+    (void)at;
     return 0;
 }
 

@@ -21,6 +21,10 @@ static uint8_t output[OUTPUT_BYTES];
 static size_t output_end;
 static uint32_t runs_at_start;
 
+#define MOST_BAUD 2000000
+uint32_t fake_baud; /* the rate that the device thinks it has; 0 after reset */
+static const char settings[] = "clock=fake;flash_ws=5";
+
 /* see port_memory.h */
 size_t device_serve(const uint8_t *data, size_t bytes)
 {
@@ -94,6 +98,21 @@ void qr_port_putc(uint8_t byte)
 
 void qr_port_flush(void)
 {
+}
+
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    return baud != 0 && baud <= MOST_BAUD;
+}
+
+void qr_port_set_baud(uint32_t baud)
+{
+    fake_baud = baud;
+}
+
+uint8_t qr_port_setting(uint8_t at)
+{
+    return at < sizeof settings ? (uint8_t)settings[at] : 0;
 }
 
 uint16_t qr_port_rx_lost(void)
