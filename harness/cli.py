@@ -196,7 +196,7 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
 def boards(boards_file: Path | None) -> None:
     """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
     from harness.boards import load_boards
-    from harness.targets.hardware import serial_ports
+    from harness.serial_ports import serial_ports
 
     known = load_boards(boards_file)
     console = _console()

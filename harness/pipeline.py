@@ -25,6 +25,7 @@ from harness import reference
 from harness.boards import Board
 from harness.build import build
 from harness.compiler import compile_graph
+from harness.desk import Attachment
 from harness.errors import DoesNotFitError, MismatchError, QuantrigError, ReasonCode, StackBoundError
 from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
 from harness.measure import measure
@@ -74,8 +75,8 @@ class Bench:
     jobs: int
     samples: int | None = None
     """At most so many of each test set; None: all."""
-    ports: Mapping[str, str] = field(default_factory=dict)
-    """Board name -> serial port, for target `hardware`."""
+    ports: Mapping[str, Attachment] = field(default_factory=dict)
+    """Board name -> where it is, for target `hardware`."""
 
     def log(self, case: Case) -> Path:
         """The case's log."""

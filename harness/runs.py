@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from harness.boards import Board, load_boards
+from harness.desk import Attachment, resolve
 from harness.errors import ConfigError
 from harness.pipeline import Bench, Progress, run_sweep
 from harness.provenance import describe_run
@@ -20,6 +21,7 @@ from harness.quantize import VARIANTS, parse_variant
 from harness.records import Provenance, Result, Status
 from harness.resources import cache_dir
 from harness.run_reader import RunReader, find_run
+from harness.serial_ports import serial_ports
 from harness.spec_file import read_spec, spec_from_plain
 from harness.store import RunWriter, new_run_id
 from harness.sweep import Case, Known, SweepSpec, expand
@@ -45,7 +47,7 @@ class RunPlan:
     cases: tuple[Case, ...]
     boards: Mapping[str, Board]
     workloads: Mapping[str, Workload]
-    ports: Mapping[str, str]
+    ports: Mapping[str, Attachment]
     root: Path
     """Folder of the runs."""
     name: str
@@ -137,7 +139,7 @@ class RunPlan:
             cases=cases,
             boards=boards,
             workloads={key: value for key, value in workloads.items() if key in used},
-            ports=_ports(ports, boards),
+            ports=_attached(_ports(ports, boards), cases, boards),
             root=root,
             name=name,
             resumed=resumed,
@@ -237,6 +239,14 @@ def _writable(cache: Path) -> None:
 def _folder(path: Path) -> Path:
     path.mkdir(exist_ok=True)
     return path
+
+
+def _attached(
+    given: Mapping[str, str], cases: Sequence[Case], boards: Mapping[str, Board]
+) -> dict[str, Attachment]:
+    """Where the boards are that the cases need."""
+    needed = sorted({case.board for case in cases if case.target == "hardware"})
+    return resolve([boards[name] for name in needed], given=given, plugged=serial_ports()) if needed else {}
 
 
 def _ports(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:

@@ -42,7 +42,9 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "toolchains": {"boards", "llvm", "pio"},
     "board_file": set(),
     "build": {"compiler", "boards", "elf", "pio", "toolchains"},
-    "targets": {"build", "boards", "link", "pio", "toolchains"},
+    "serial_ports": set(),
+    "desk": {"boards", "serial_ports"},
+    "targets": {"build", "boards", "desk", "link", "pio", "toolchains"},
     "measure": {"link", "records"},
     "rows": {"records"},
     "run_reader": {"records", "rows"},
@@ -53,15 +55,15 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "workloads",
     },
     "pipeline": {
-        "boards", "build", "compiler", "graph", "measure", "quantize", "records", "reference", "sweep",
-        "targets", "workloads",
+        "boards", "build", "compiler", "desk", "graph", "measure", "quantize", "records", "reference",
+        "sweep", "targets", "workloads",
     },
     "runs": {
-        "boards", "pipeline", "provenance", "quantize", "records", "run_reader", "spec_file", "store",
-        "sweep", "workloads",
+        "boards", "desk", "pipeline", "provenance", "quantize", "records", "run_reader", "serial_ports",
+        "spec_file", "store", "sweep", "workloads",
     },
     "live": set(),
-    "cli": {"boards", "live", "report", "rows", "run_reader", "runs", "sweep", "targets"},
+    "cli": {"boards", "live", "report", "rows", "run_reader", "runs", "serial_ports", "sweep", "targets"},
 }  # fmt: skip
 
 #: Light enough to be imported at the top of a module.
@@ -77,7 +79,7 @@ HEAVY: Final[dict[str, set[str]]] = {
     "pandas": {"run_reader", "report"},
     "matplotlib": {"report"},
     "sklearn": {"workloads"},
-    "serial": {"link", "targets"},
+    "serial": {"link", "serial_ports"},
     "platformio": {"build"},
 }
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from harness.boards import Board
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.link.transport import Transport
 from harness.targets import hardware, native, qemu, renode, simavr
 
@@ -27,25 +28,26 @@ class Target(Protocol):
     def label(self, board: Board) -> str:
         """What the board's numbers are worth here, in one sentence."""
 
-    def unavailable(self, board: Board, *, port: str | None = None) -> str | None:
+    def unavailable(self, board: Board, *, port: Attachment | None = None) -> str | None:
         """Why the board's firmware cannot run here now, and the remedy; None when it can."""
 
     def versions(self) -> dict[str, str]:
         """The tools that take part, with their versions; those that are missing are left out."""
 
     def open(
-        self, firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+        self, firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
     ) -> AbstractContextManager[Transport]:
         """Run the firmware while the context lasts.
 
         Args:
             log: receives what the target's programs say.
-            port: the serial port of the board; only `hardware` has a use for it.
+            port: where the board is; only `hardware` has a use for it.
 
         Raises:
             UnavailableError: see `unavailable`.
             UploadError, PortBusyError: the board cannot be flashed or reached (`hardware`).
-            TargetError: from within the context, when the firmware's process or the board is gone.
+            TargetError: from within the context, when the firmware's process is gone.
+            LineLostError: the same of a board.
         """
 
 

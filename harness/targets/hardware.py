@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -18,6 +17,7 @@ from typing import Final
 from harness import children, pio, toolchains
 from harness.boards import Board, Upload
 from harness.build import Firmware
+from harness.desk import Attachment, absence
 from harness.errors import UnavailableError, UploadError
 from harness.link.transport import SerialTransport, Transport
 from harness.resources import cache_dir, resource
@@ -42,31 +42,6 @@ _UPLOAD_TIMEOUT_S: Final = 180.0
 _ports: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SerialPort:
-    """A serial port of this computer."""
-
-    device: str
-    """What `--port` takes."""
-    description: str
-    usb_id: tuple[int, int] | None
-    """(vendor, product); None where it is not on USB."""
-
-
-def serial_ports() -> list[SerialPort]:
-    """The serial ports that are plugged in, by name."""
-    from serial.tools import list_ports
-
-    return [
-        SerialPort(
-            device=port.device,
-            description=port.description,
-            usb_id=None if port.vid is None or port.pid is None else (port.vid, port.pid),
-        )
-        for port in sorted(list_ports.comports())
-    ]
-
-
 def clock(board: Board) -> str | None:
     """See Target."""
     # a Cortex-M0 has no cycle counter: the Arduino port counts microseconds there
@@ -80,7 +55,7 @@ def label(board: Board) -> str:
     return "CPU cycles of the board itself, counted by its own timer."
 
 
-def unavailable(board: Board, *, port: str | None = None) -> str | None:
+def unavailable(board: Board, *, port: Attachment | None = None) -> str | None:
     """See Target."""
     if board.upload is None:
         return f"boards.yaml does not tell how {board.title} is flashed (key `upload`)."
@@ -90,9 +65,7 @@ def unavailable(board: Board, *, port: str | None = None) -> str | None:
             return f"{program}, which flashes {board.title}, not found: `apt-get install {package}`."
     if reason := toolchains.unavailable(board):
         return reason
-    if port is None:
-        return f"No serial port was given for {board.title}: `--port {board.name}=/dev/ttyACM0`."
-    return None
+    return absence(board, port)
 
 
 def versions() -> dict[str, str]:
@@ -108,17 +81,17 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
 ) -> Iterator[Transport]:
     """See Target."""
     reason = unavailable(board, port=port)
-    if reason or port is None or board.baud is None or board.upload is None:
+    if reason or port is None or port.url is None or board.baud is None or board.upload is None:
         raise UnavailableError(reason or f"{board.title} has no serial port.")
-    with _ports[port]:
+    with _ports[port.url]:
         # the same lock as for talking, so nobody is flashed in the middle of somebody's measurement
-        SerialTransport(port, board.baud).close()
-        _upload(firmware, board, board.upload, port, log)
-        transport = _reopened(port, board.baud)
+        SerialTransport(port.url, board.baud).close()
+        _upload(firmware, board, board.upload, port.url, log)
+        transport = _reopened(port.url, board.baud)
         try:
             time.sleep(board.reset.settle_s)
             yield transport

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness import toolchains
 from harness.boards import Board
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.link.transport import Transport
 from harness.targets.process import start
 
@@ -26,7 +27,7 @@ def label(board: Board) -> str:
     return "Wall time of this computer, disturbed by whatever else runs on it; says nothing about a board."
 
 
-def unavailable(board: Board, *, port: str | None = None) -> str | None:
+def unavailable(board: Board, *, port: Attachment | None = None) -> str | None:
     """See Target."""
     if board.port != "native":
         return f"{board.title} is not this computer: choose the board `native`."
@@ -44,7 +45,7 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
 ) -> Iterator[Transport]:
     """See Target."""
     with start([firmware.elf], log=log) as transport:

@@ -20,6 +20,7 @@ from typing import Final
 from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.errors import UnavailableError
 from harness.link.transport import Transport
 from harness.targets.esp32_flash import flash_image
@@ -104,7 +105,7 @@ def label(board: Board) -> str:
     return _machine(board).label
 
 
-def unavailable(board: Board, *, port: str | None = None) -> str | None:
+def unavailable(board: Board, *, port: Attachment | None = None) -> str | None:
     """See Target."""
     if "qemu" not in board.emulators:
         return f"boards.yaml names no QEMU machine for {board.title}."
@@ -152,7 +153,7 @@ def _machine(board: Board) -> Machine:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
 ) -> Iterator[Transport]:
     """See Target."""
     if reason := unavailable(board):

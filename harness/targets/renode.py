@@ -24,6 +24,7 @@ from elftools.elf.elffile import ELFFile
 from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.errors import BuildError, NoReplyError, TargetError, UnavailableError
 from harness.link.transport import PipeTransport, Transport, open_pty
 from harness.targets import renode_script as script
@@ -62,7 +63,7 @@ def label(board: Board) -> str:
     )
 
 
-def unavailable(board: Board, *, port: str | None = None) -> str | None:
+def unavailable(board: Board, *, port: Attachment | None = None) -> str | None:
     """See Target."""
     if "renode" not in board.emulators:
         return f"boards.yaml names no Renode platform for {board.title}."
@@ -136,7 +137,7 @@ class RenodeTransport:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
 ) -> Iterator[Transport]:
     """See Target."""
     reason, version = unavailable(board), _version()

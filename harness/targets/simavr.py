@@ -21,6 +21,7 @@ from typing import Final
 from harness import children, pio, toolchains
 from harness.boards import Board
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.errors import BuildError, UnavailableError
 from harness.link.transport import Transport
 from harness.resources import cache_dir, resource
@@ -40,7 +41,7 @@ def label(board: Board) -> str:
     return "CPU cycles of a simulated chip; simavr's counts agree with the data sheet, no silicon took part."
 
 
-def unavailable(board: Board, *, port: str | None = None) -> str | None:
+def unavailable(board: Board, *, port: Attachment | None = None) -> str | None:
     """See Target."""
     if "simavr" not in board.emulators:
         return f"boards.yaml names no simavr chip for {board.title}."
@@ -116,7 +117,7 @@ def _compile(source: Path, program: Path, log: Path | None) -> None:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: str | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
 ) -> Iterator[Transport]:
     """See Target."""
     if reason := unavailable(board):

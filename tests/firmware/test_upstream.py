@@ -21,6 +21,7 @@ import pytest
 from harness import elf, pio, toolchains
 from harness.boards import Board, load_boards
 from harness.build import Firmware, build
+from harness.desk import Attachment
 from harness.errors import DoesNotFitError, UnavailableError, UploadError
 from harness.resources import resource
 from harness.targets import hardware
@@ -144,10 +145,11 @@ def test_upload_takes_what_was_built(
     tty.setraw(theirs)
     port = os.ttyname(theirs)
     board = replace(BOARD, reset=replace(BOARD.reset, settle_s=0.0))
-    assert hardware.unavailable(board, port=port) is None
+    there = Attachment(id="desk", board=board.name, url=port)
+    assert hardware.unavailable(board, port=there) is None
 
     def flash() -> None:
-        with hardware.open(firmware, board, log=tmp_path / "log", port=port):
+        with hardware.open(firmware, board, log=tmp_path / "log", port=there):
             pass
 
     if code:

@@ -23,6 +23,7 @@ import pytest
 
 from harness.boards import Board, Reset
 from harness.build import Firmware
+from harness.desk import Attachment
 from harness.errors import PortBusyError, TargetError, UnavailableError, UploadError
 from harness.link.session import Session
 from harness.link.transport import SerialTransport
@@ -30,6 +31,11 @@ from harness.targets import hardware
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
 UNO = replace(BOARDS["uno"], reset=Reset(settle_s=0.1))
+
+
+def at(url: str, *, board: str = "uno") -> Attachment:
+    return Attachment(id=board, board=board, url=url)
+
 
 FAKE_AVRDUDE = """\
 #!/bin/sh
@@ -86,9 +92,11 @@ def test_the_image_is_flashed_and_the_port_answers(
 ) -> None:
     record = fake_avrdude(monkeypatch, tmp_path)
     with desk(cache) as (port, _):
-        assert hardware.unavailable(UNO, port=port) is None
+        assert hardware.unavailable(UNO, port=at(port)) is None
         began = time.monotonic()
-        with hardware.open(firmware, replace(UNO, baud=57_600), log=tmp_path / "log", port=port) as transport:
+        with hardware.open(
+            firmware, replace(UNO, baud=57_600), log=tmp_path / "log", port=at(port)
+        ) as transport:
             assert transport.baud == 57_600
             assert time.monotonic() - began > UNO.reset.settle_s
             assert Session(transport).hello().board == "native"
@@ -105,7 +113,7 @@ def test_a_board_that_goes_away_is_reported(
     with desk(cache) as (port, process):
 
         def talk() -> None:
-            with hardware.open(firmware, UNO, log=tmp_path / "log", port=port) as transport:
+            with hardware.open(firmware, UNO, log=tmp_path / "log", port=at(port)) as transport:
                 process.kill()
                 process.wait()
                 while True:
@@ -123,7 +131,7 @@ def test_a_refused_upload_quotes_the_uploader(
     with (
         desk(cache) as (port, _),
         pytest.raises(UploadError, match=r"stk500_recv\(\): programmer cannot be reached"),
-        hardware.open(firmware, UNO, log=log, port=port),
+        hardware.open(firmware, UNO, log=log, port=at(port)),
     ):
         raise AssertionError("it must not open")
     assert "stk500_recv" in log.read_text()
@@ -151,7 +159,7 @@ def test_a_busy_port_is_neither_flashed_nor_opened(
         try:
             with (
                 pytest.raises(PortBusyError),
-                hardware.open(firmware, UNO, log=tmp_path / "log", port=port),
+                hardware.open(firmware, UNO, log=tmp_path / "log", port=at(port)),
             ):
                 raise AssertionError("it must not open")
         finally:
@@ -166,7 +174,7 @@ def test_two_cases_of_one_board_wait_for_each_other(
     inside: list[int] = []
 
     def case(number: int, port: str) -> None:
-        with hardware.open(firmware, UNO, log=tmp_path / f"log-{number}", port=port) as transport:
+        with hardware.open(firmware, UNO, log=tmp_path / f"log-{number}", port=at(port)) as transport:
             inside.append(number)
             Session(transport).hello()
             time.sleep(0.1)
@@ -199,10 +207,12 @@ def test_no_port_or_no_way_to_flash_is_unavailable(
 
 def test_a_missing_uploader_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for port in (None, "/dev/null"):
+    for port in (None, at("/dev/null")):
         assert "apt-get install avrdude" in (hardware.unavailable(UNO, port=port) or "")
     stm32f4 = BOARDS["stm32f4"]
-    assert "apt-get install stlink-tools" in (hardware.unavailable(stm32f4, port="/dev/null") or "")
+    assert "apt-get install stlink-tools" in (
+        hardware.unavailable(stm32f4, port=at("/dev/null", board="stm32f4")) or ""
+    )
 
 
 def test_a_port_that_is_not_there(
@@ -211,6 +221,6 @@ def test_a_port_that_is_not_there(
     fake_avrdude(monkeypatch, tmp_path)
     with (
         pytest.raises(UnavailableError, match="/dev/no-such-port"),
-        hardware.open(firmware, UNO, log=tmp_path / "log", port="/dev/no-such-port"),
+        hardware.open(firmware, UNO, log=tmp_path / "log", port=at("/dev/no-such-port")),
     ):
         raise AssertionError("it must not open")
