@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
 from harness.link import Hello, InferReply, SectionCounter, Session, TensorInfo, Timing, Transport
-from harness.records import Measurement
+from harness.records import LinkRecord, Measurement
 
 Array = npt.NDArray[Any]
 
@@ -80,8 +80,7 @@ def measure(
         outputs=values.reshape(samples, -1),
         stack_bytes=status.stack_bytes or None,
         firmware_sha256=hello.firmware_sha256,
-        retries=session.retries,
-        rx_lost=status.rx_lost - lost_before,
+        link=LinkRecord(retries=session.retries, rx_lost=status.rx_lost - lost_before),
     )
 
 

@@ -86,6 +86,57 @@ class Footprint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """One uninterrupted timed stretch of many inferences on the same inputs: it shows the spread."""
+
+    ticks: int
+    inferences: int
+
+    def __post_init__(self) -> None:
+        if self.ticks < 0 or self.inferences < 1:
+            raise ValueError(f"a window of {self.ticks} ticks and {self.inferences} inferences")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostCheck:
+    """One stretch of work, timed by the device's counter and by the host's clock."""
+
+    ticks: int
+    host_s: float
+
+    def __post_init__(self) -> None:
+        if self.ticks < 0 or not (math.isfinite(self.host_s) and self.host_s > 0):
+            raise ValueError(f"a host check of {self.ticks} ticks and {self.host_s} s")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkRecord:
+    """What the line to one device went through while its case was measured. It moves no number."""
+
+    requests: int = 0
+    """Requests that were answered."""
+    retries: int = 0
+    """Requests that had to be sent again."""
+    resets: int = 0
+    """How often the device lost its session and was set up anew."""
+    reconnects: int = 0
+    """How often the line went away and was opened again."""
+    power_cycles: int = 0
+    rx_lost: int = 0
+    """Bytes the device lost on receiving."""
+    baud: int | None = None
+    """Rate at the end, in bit/s; None where the line has none."""
+    start_baud: int | None = None
+    """Rate at which the device starts, in bit/s."""
+
+    def __post_init__(self) -> None:
+        counts = (self.requests, self.retries, self.resets, self.reconnects, self.power_cycles, self.rx_lost)
+        rates = tuple(rate for rate in (self.baud, self.start_baud) if rate is not None)
+        if any(count < 0 for count in counts) or any(rate < 1 for rate in rates):
+            raise ValueError(f"not a link record: {self}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
     """What one device sent. `outputs` has shape (samples, elements), in the output tensor's dtype."""
 
@@ -100,10 +151,13 @@ class Measurement:
     """High-water mark by painting; None where the port cannot tell."""
     firmware_sha256: str
     """As the device echoed it."""
-    retries: int = 0
-    """Frames that had to be sent again."""
-    rx_lost: int = 0
-    """Bytes the device lost on receiving."""
+    windows: tuple[Window, ...] = ()
+    """Real boards only: how far the same work differs from one stretch to the next."""
+    host_check: HostCheck | None = None
+    """Real boards only."""
+    link: LinkRecord = field(default_factory=LinkRecord)
+    settings: str = ""
+    """What the port says of clock, caches and wait states: `clock=hse;flash_ws=5` (docs/PROTOCOL.md)."""
 
     def __post_init__(self) -> None:
         if len(self.ticks) != len(self.outputs):

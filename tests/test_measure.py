@@ -61,7 +61,7 @@ def test_every_sample_in_its_order(device: MemoryDevice) -> None:
     assert measured.outputs.dtype == np.int8
     assert np.array_equal(measured.outputs, OUTPUTS)
     assert (measured.counter, measured.counter_hz) == ("timer1", 16_000_000)
-    assert (measured.stack_bytes, measured.retries, measured.rx_lost) == (321, 0, 0)
+    assert (measured.stack_bytes, measured.link.retries, measured.link.rx_lost) == (321, 0, 0)
     assert measured.firmware_sha256 == DIGEST
     assert progress == [(done, SAMPLES) for done in range(1, SAMPLES + 1)]
     assert device.runs == SAMPLES + 3
@@ -184,7 +184,7 @@ def test_a_repeated_answer_is_counted_once(device: MemoryDevice) -> None:
 
     transport = CountingTransport(device, to_host=lose)
     measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
-    assert measured.retries == 1
+    assert measured.link.retries == 1
     assert device.runs == len(transport.asked) == SAMPLES + 3
 
 

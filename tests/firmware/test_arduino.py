@@ -265,7 +265,7 @@ def test_no_reply_of_thousands_waits_for_a_flag_that_was_cleared(tmp_path: Path)
     built = tiny_firmware(board, tmp_path)
     with simavr.open(built, board, log=tmp_path / "log") as transport:
         result = measure(transport, expected_digest=built.firmware_sha256, inputs=[samples])
-    assert result.retries == 0
+    assert result.link.retries == 0
 
 
 @pytest.mark.emulator

@@ -111,7 +111,7 @@ def test_a_whole_measurement(mode: str, native: Firmware, fake: Setting, tmp_pat
     told = [int(line.rpartition(" ")[2]) for line in log.read_text().splitlines() if " cpu: qr-" in line][2:]
     counts = [end - begin for begin, end in zip(told[::2], told[1::2], strict=True)]
     assert [*measured.warmup_ticks, *measured.ticks] == counts
-    assert measured.retries == 0
+    assert measured.link.retries == 0
     assert "Renode is quitting" in log.read_text()
 
 
