@@ -15,10 +15,14 @@ from tests.firmware.test_clock import MHZ, Clocks
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
 PORTS = FIRMWARE / "src" / "ports"
+PARTS = ("pll", "clock", "settings")
 
 HSI, HSE, PLL, OVER_DRIVE, OVER_DRIVE_SWITCH, SWITCH, FLASH = (1 << bit for bit in range(7))
 RCC_CR, RCC_PLLCFGR, RCC_CFGR, FLASH_ACR = 0x40023800, 0x40023804, 0x40023808, 0x40023C00
 REVISION_A, REVISION_Z = 0x1000, 0x1001
+HSE_ON, HSE_BYPASS, PLL_FROM_HSE = 1 << 16, 1 << 18, 1 << 22
+SETTINGS_BYTES = 56
+FLASH_FULL = {"flash_ws": "5", "art": "on", "icache": "on", "dcache": "on"}
 
 Chip = Callable[..., ctypes.CDLL]
 
@@ -59,7 +63,7 @@ def chip(tmp_path_factory: pytest.TempPathFactory) -> Chip:
                 "-o",
                 out,
             ]
-            command += [HERE / "chip_model.c", PORTS / "stm32f4_pll.c", PORTS / "stm32f4_clock.c"]
+            command += [HERE / "chip_model.c", *(PORTS / f"stm32f4_{part}.c" for part in PARTS)]
             subprocess.run(command, check=True)
             library = ctypes.CDLL(str(out))
             library.qr_stm32f4_full_speed.restype = Clocks
@@ -77,6 +81,14 @@ def start(library: ctypes.CDLL, family: str, *, dead: int = 0, revision: int = R
     clocks = library.qr_stm32f4_full_speed()
     assert ctypes.c_uint32.in_dll(library, "model_faults").value == 0
     return tuple(hz / MHZ for hz in (clocks.sysclk, clocks.hclk, clocks.pclk1, clocks.tim))
+
+
+def settings(library: ctypes.CDLL) -> dict[str, str]:
+    """What the firmware says of its clock and flash; nothing is written beyond the text's bytes."""
+    text = ctypes.create_string_buffer(b"\xff" * 2 * SETTINGS_BYTES)
+    library.qr_stm32f4_describe(text)
+    assert text.raw[SETTINGS_BYTES:].count(0xFF) == SETTINGS_BYTES
+    return dict(part.split("=") for part in text.value.decode().split(";"))
 
 
 FULL = {"F405": (168, 168, 42, 84), "F407": (168, 168, 42, 84), "F446": (180, 180, 45, 90)}
@@ -108,9 +120,39 @@ def test_f446_needs_its_over_drive(chip: Chip, dead: int) -> None:
     assert start(chip("F405"), "F405", dead=dead) == FULL["F405"]
 
 
-def test_dead_crystal(chip: Chip) -> None:
-    library = chip("F407", f"QR_HSE_HZ={8 * MHZ}u")
-    assert start(library, "F407", dead=HSE) == (16, 16, 16, 16)
+@pytest.mark.parametrize("family", FULL)
+def test_dead_crystal_falls_back_to_the_internal_oscillator(chip: Chip, family: str) -> None:
+    library = chip(family, f"QR_HSE_HZ={8 * MHZ}u")
+    assert start(library, family, dead=HSE) == FULL[family]
+    assert library.model_read(RCC_PLLCFGR) & PLL_FROM_HSE == 0
+    assert library.model_read(RCC_CR) & HSE_ON == 0
+    assert settings(library) == {"clock": "hsi", **FLASH_FULL}
+
+
+@pytest.mark.parametrize("family", FULL)
+def test_dead_crystal_and_dead_pll(chip: Chip, family: str) -> None:
+    library = chip(family, f"QR_HSE_HZ={8 * MHZ}u")
+    assert start(library, family, dead=HSE | PLL) == (16, 16, 16, 16)
+    assert settings(library)["clock"] == "hsi"
+
+
+@pytest.mark.parametrize("bypass", [False, True])
+def test_a_clock_instead_of_a_crystal_bypasses_the_oscillator(chip: Chip, bypass: bool) -> None:
+    library = chip("F446", f"QR_HSE_HZ={8 * MHZ}u", *(["QR_HSE_BYPASS=1"] if bypass else []))
+    assert start(library, "F446") == FULL["F446"]
+    assert bool(library.model_read(RCC_CR) & HSE_BYPASS) == bypass
+    assert library.model_read(RCC_PLLCFGR) & PLL_FROM_HSE
+
+
+@pytest.mark.parametrize(("defines", "source"), [((), "hsi"), ((f"QR_HSE_HZ={12 * MHZ}u",), "hse")])
+def test_settings_say_what_the_registers_say(chip: Chip, defines: tuple[str, ...], source: str) -> None:
+    library = chip("F405", *defines)
+    start(library, "F405")
+    assert settings(library) == {"clock": source, **FLASH_FULL}
+    start(library, "F405", revision=REVISION_A)
+    assert settings(library)["art"] == "off"
+    start(library, "F405", dead=FLASH)
+    assert settings(library)["flash_ws"] == "0"
 
 
 @pytest.mark.parametrize(("revision", "prefetch"), [(REVISION_A, 0), (REVISION_Z, 1)])

@@ -7,6 +7,7 @@
  * (AVR), the compiler sees whom it calls, and the stack bound holds.
  */
 #include <Arduino.h>
+#include <string.h>
 
 extern "C" {
 #include "arduino.h"
@@ -24,7 +25,14 @@ extern "C" {
 #define QR_BAUD 115200UL
 #endif
 
-#define TWO_BYTES_US (20000000UL / QR_BAUD + 1)
+#define TWO_BYTES_US(baud) (20000000UL / (baud) + 1)
+
+#define BAUD_MIN 1200UL
+#ifdef QR_ARDUINO_ESP32
+#define BAUD_MAX 5000000UL
+#else
+#define BAUD_MAX 1000000UL
+#endif
 
 /* With native USB `Serial` is true once a host has opened the port; it may never do so. */
 #define HOST_WAIT_MS 3000UL
@@ -39,7 +47,9 @@ static void on_receive_error(hardwareSerial_error_t error)
 }
 #endif
 
-#ifndef __AVR__
+#ifdef __AVR__
+static uint32_t line_baud = QR_BAUD;
+#else
 /* A USB core makes a packet of each write: bytes are gathered. */
 static uint8_t out[64];
 static uint8_t out_used;
@@ -117,10 +127,41 @@ void qr_port_flush(void)
      * its clearing of TXC, and then never again. Behind an empty buffer are two bytes at most. */
     while (Serial.HardwareSerial::availableForWrite() < SERIAL_TX_BUFFER_SIZE - 1) {
     }
-    delayMicroseconds(TWO_BYTES_US);
+    delayMicroseconds(TWO_BYTES_US(line_baud));
 #else
     send_out();
     Serial.flush();
+#endif
+}
+
+#ifndef __AVR__ /* avr_baud.c */
+/* see port.h; the divisors of a UART are a core's secret, but an ESP32's are in 16ths of a clock of 80 MHz,
+ * and whole numbers from 25 on, which any STM32 has at a megabaud, are off by 2 % at most */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+#if defined(QR_ARDUINO_UART)
+    return baud >= BAUD_MIN && baud <= BAUD_MAX;
+#else
+    (void)baud;
+    return 0;
+#endif
+}
+#endif
+
+/* see port.h */
+void qr_port_set_baud(uint32_t baud)
+{
+    uint32_t rate = baud ? baud : QR_BAUD;
+
+#ifdef __AVR__
+    line_baud = rate;
+#endif
+#if defined(QR_ARDUINO_ESP32)
+    Serial.updateBaudRate(rate);
+#elif defined(QR_ARDUINO_UART)
+    Serial.begin(rate);
+#else
+    (void)rate;
 #endif
 }
 
@@ -130,6 +171,19 @@ uint16_t qr_port_rx_lost(void)
 #ifdef QR_ARDUINO_ESP32
     return rx_lost;
 #else
+    return 0;
+#endif
+}
+
+/* see port.h */
+uint8_t qr_port_setting(uint8_t at)
+{
+#ifdef QR_ARDUINO_ESP32
+    const char *text = psramFound() ? "psram=on" : "psram=off";
+
+    return at < strlen(text) ? (uint8_t)text[at] : 0;
+#else
+    (void)at;
     return 0;
 #endif
 }

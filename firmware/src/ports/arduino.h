@@ -24,6 +24,12 @@
 /* Starts the section clock. Called before the serial port is. */
 void qr_arduino_clock_init(void);
 
+/* Serial is a UART, whose rate is one, and not native USB. */
+#if defined(__AVR__) || (defined(ARDUINO_ARCH_ESP32) && !ARDUINO_USB_CDC_ON_BOOT) \
+    || (defined(ARDUINO_ARCH_STM32) && !defined(USBD_USE_CDC))
+#define QR_ARDUINO_UART 1
+#endif
+
 #ifdef QR_ARDUINO_ESP32
 /* Runs `qr_port_init`, then serves for ever, in a task of its own on one core. */
 void qr_arduino_start_task(void);

@@ -162,6 +162,18 @@ void qr_port_flush(void)
     output_end = 0;
 }
 
+/* see port.h; a pipe has no rate, so any will do */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    return baud != 0;
+}
+
+/* see port.h */
+void qr_port_set_baud(uint32_t baud)
+{
+    (void)baud;
+}
+
 /* see port.h; pipes lose nothing */
 uint16_t qr_port_rx_lost(void)
 {
@@ -222,4 +234,11 @@ uint32_t qr_port_stack_used(void)
     while (p < _estack && *p == QR_ESP32SIM_STACK_PAINT)
         p++;
     return (uint32_t)(4 * (_estack - p));
+}
+
+/* see port.h; an emulated core has none */
+uint8_t qr_port_setting(uint8_t at)
+{
+    (void)at;
+    return 0;
 }

@@ -8,6 +8,7 @@
  * wrapped: QEMU lets a general timer be read as nothing finer. They are restarted with each section, so they
  * are right within half a turn.
  */
+#include "baud.h"
 #include "cortexm.h"
 #include "lm3s_regs.h"
 #include "port.h"
@@ -39,6 +40,12 @@ void Serial_IRQHandler(void)
     }
 }
 
+/* The clock in 64ths, divided for 16 times `baud`, which is not 0, rounded. */
+static uint32_t divisor(uint32_t baud)
+{
+    return (8 * QR_CPU_HZ / baud + 1) / 2;
+}
+
 static void counter_init(void)
 {
     GPTM0_CFG = GPTM_CFG_RTC;
@@ -54,13 +61,8 @@ static void counter_init(void)
 
 static void serial_init(void)
 {
-    uint32_t divisor = (8 * QR_CPU_HZ / QR_BAUD + 1) / 2; /* of 16 times the rate, in 64ths */
-
-    UART0_IBRD = divisor / 64;
-    UART0_FBRD = divisor % 64;
-    UART0_LCRH = UART_LCRH_WLEN_8;
     UART0_IM = UART_IM_RXIM;
-    UART0_CTL = UART_CTL_UARTEN | UART_CTL_TXE | UART_CTL_RXE;
+    qr_port_set_baud(0);
     qr_cortexm_enable(UART0_IRQ);
 }
 
@@ -84,6 +86,29 @@ void qr_port_flush(void)
 {
     while (UART0_FR & UART_FR_BUSY) {
     }
+}
+
+/* see port.h */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    uint32_t by;
+
+    if (baud == 0 || baud > QR_CPU_HZ / 16)
+        return 0;
+    by = divisor(baud);
+    return by <= UART_BRD_MAX && qr_baud_near(4 * QR_CPU_HZ / by, baud);
+}
+
+/* see port.h; the divisor is taken over with the write to LCRH */
+void qr_port_set_baud(uint32_t baud)
+{
+    uint32_t by = divisor(baud ? baud : QR_BAUD);
+
+    UART0_CTL = 0;
+    UART0_IBRD = by / 64;
+    UART0_FBRD = by % 64;
+    UART0_LCRH = UART_LCRH_WLEN_8;
+    UART0_CTL = UART_CTL_UARTEN | UART_CTL_TXE | UART_CTL_RXE;
 }
 
 /* see port.h; noinline: the calibration must time the very same code */
@@ -122,4 +147,11 @@ uint32_t qr_port_counter_hz(void)
 uint32_t qr_port_cpu_hz(void)
 {
     return PLL_HZ / ((RCC >> RCC_SYSDIV_POS & RCC_SYSDIV_BITS) + 1);
+}
+
+/* see port.h; an emulated machine has none */
+uint8_t qr_port_setting(uint8_t at)
+{
+    (void)at;
+    return 0;
 }

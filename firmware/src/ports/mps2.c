@@ -7,6 +7,7 @@
  * at the proof that it is not. The fine counter wraps after 172 s of virtual time (1.3e9 instructions);
  * the coarse one, 256 times slower, tells how often.
  */
+#include "baud.h"
 #include "cortexm.h"
 #include "mps2_regs.h"
 #include "port.h"
@@ -54,7 +55,7 @@ static void counter_init(void)
 void qr_port_init(void)
 {
     counter_init();
-    UART0_BAUDDIV = QR_CPU_HZ / QR_BAUD;
+    qr_port_set_baud(0);
     UART0_CTRL = UART_CTRL_TXEN | UART_CTRL_RXEN | UART_CTRL_RXINTEN;
     qr_cortexm_enable(UART0_RX_IRQ);
 }
@@ -72,6 +73,20 @@ void qr_port_flush(void)
 {
     while (UART0_STATE & UART_STATE_TXFULL) {
     }
+}
+
+/* see port.h */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    if (baud == 0 || baud > QR_CPU_HZ / UART_BAUDDIV_MIN)
+        return 0;
+    return qr_baud_near(QR_CPU_HZ / (QR_CPU_HZ / baud), baud);
+}
+
+/* see port.h */
+void qr_port_set_baud(uint32_t baud)
+{
+    UART0_BAUDDIV = QR_CPU_HZ / (baud ? baud : QR_BAUD);
 }
 
 /* see port.h; noinline: the calibration must time the very same code */
@@ -107,4 +122,11 @@ uint32_t qr_port_counter_hz(void)
 uint32_t qr_port_cpu_hz(void)
 {
     return QR_CPU_HZ;
+}
+
+/* see port.h; an emulated machine has none */
+uint8_t qr_port_setting(uint8_t at)
+{
+    (void)at;
+    return 0;
 }

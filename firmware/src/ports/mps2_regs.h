@@ -18,6 +18,7 @@
 #define UART0_INTCLEAR QR_REG(0x4000400C)
 #define UART_INT_RX (1u << 1)
 #define UART0_BAUDDIV QR_REG(0x40004010)
+#define UART_BAUDDIV_MIN 16u
 #define UART0_RX_IRQ 0
 
 /* The dual timer: two counters of 32 bits that count down. */

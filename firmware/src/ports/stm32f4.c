@@ -7,6 +7,7 @@
  * on the internal oscillator's 16 MHz and counts with TIM2. Both counters have 32 bits and may wrap
  * within a section (25 s at 168 MHz); TIM5, 65536 times slower, tells how often.
  */
+#include "baud.h"
 #include "cortexm.h"
 #include "port.h"
 #include "stm32f4.h"
@@ -19,6 +20,7 @@
 #define COARSE_PRESCALER 65536u
 
 static struct qr_stm32f4_clocks clocks;
+static char settings[QR_STM32F4_SETTINGS_BYTES];
 static uint8_t counter;
 /* Ticks of the section counter per tick of TIM5: the CPU and the APB1 timers may differ in clock. */
 static uint32_t coarse_ticks;
@@ -47,7 +49,7 @@ static void serial_init(void)
     GPIOA_OSPEEDR = (GPIOA_OSPEEDR & ~(3u << 4)) | 1u << 4;
     GPIOA_AFRL = (GPIOA_AFRL & ~(0xFFu << 8)) | 0x77u << 8;
     GPIOA_MODER = (GPIOA_MODER & ~(0xFu << 4)) | 0xAu << 4;
-    USART2_BRR = (clocks.pclk1_hz + QR_BAUD / 2) / QR_BAUD;
+    qr_port_set_baud(0);
     USART2_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE | USART_CR1_RXNEIE;
     qr_cortexm_enable(USART2_IRQ);
 }
@@ -96,6 +98,7 @@ static void counter_init(void)
 void qr_port_init(void)
 {
     clocks = qr_stm32f4_full_speed();
+    qr_stm32f4_describe(settings);
     /* calibrated before the receiver is on: its interrupt would count as overhead */
     counter_init();
     serial_init();
@@ -114,6 +117,29 @@ void qr_port_flush(void)
 {
     while (!(USART2_SR & USART_SR_TC)) {
     }
+}
+
+/* The clock of USART2 divided for `baud`, which is not 0, rounded. */
+static uint32_t divisor(uint32_t baud)
+{
+    return (clocks.pclk1_hz + baud / 2) / baud;
+}
+
+/* see port.h */
+uint8_t qr_port_baud_possible(uint32_t baud)
+{
+    uint32_t by;
+
+    if (baud == 0 || baud > clocks.pclk1_hz / USART_BRR_MIN)
+        return 0;
+    by = divisor(baud);
+    return by <= USART_BRR_MAX && qr_baud_near(clocks.pclk1_hz / by, baud);
+}
+
+/* see port.h */
+void qr_port_set_baud(uint32_t baud)
+{
+    USART2_BRR = divisor(baud ? baud : QR_BAUD);
 }
 
 /* see port.h; noinline: the calibration must time the very same code */
@@ -141,6 +167,12 @@ __attribute__((noinline)) uint64_t qr_port_timer_stop(void)
     }
     coarse = TIM_CNT(TIM5_BASE) - start_coarse;
     return qr_cortexm_unwrap(fine, (uint64_t)coarse * coarse_ticks) - pair_ticks;
+}
+
+/* see port.h */
+uint8_t qr_port_setting(uint8_t at)
+{
+    return at < sizeof settings ? (uint8_t)settings[at] : 0;
 }
 
 /* see port.h */

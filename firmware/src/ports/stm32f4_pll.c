@@ -23,27 +23,30 @@
 #error "f_cpu in the board file must be the full clock of its family: 168 or 180 MHz"
 #endif
 
-/* QR_HSE_HZ selects a crystal or clock on OSC_IN (whole MHz); QR_HSE_BYPASS says that it is a clock. */
+/* QR_HSE_HZ names a crystal or clock on OSC_IN (whole MHz); QR_HSE_BYPASS says that it is a clock. */
 #ifdef QR_HSE_HZ
 #define HSE_HZ QR_HSE_HZ
-#define PLL_INPUT_HZ QR_HSE_HZ
-#define PLL_SOURCE RCC_PLLCFGR_SRC_HSE
 #else
 #define HSE_HZ 0u
-#define PLL_INPUT_HZ QR_STM32F4_HSI_HZ
-#define PLL_SOURCE 0u
 #endif
 
 /* The phase detector wants 1 to 2 MHz, and jitters less at 2. */
-#define PLL_M (PLL_INPUT_HZ % 2000000u ? PLL_INPUT_HZ / 1000000u : PLL_INPUT_HZ / 2000000u)
-#define PLL_N (2u * FULL_HZ / (PLL_INPUT_HZ / PLL_M))
+#define PLL_M(input_hz) ((input_hz) % 2000000u ? (input_hz) / 1000000u : (input_hz) / 2000000u)
+#define PLL_N(input_hz) (2u * FULL_HZ / ((input_hz) / PLL_M(input_hz)))
+#define PLL_IS_EXACT(input_hz) ((input_hz) / PLL_M(input_hz) * PLL_N(input_hz) == 2u * FULL_HZ)
 #define PLL_P_IS_2 0u
 /* Q feeds USB, which is off, and R exists on the F446 only: any legal value. */
 #define PLL_Q 8u
 #define PLL_R 2u
+#define PLL_SETTING(input_hz)                                                                                 \
+    (PLL_M(input_hz) | PLL_N(input_hz) << RCC_PLLCFGR_PLLN_POS | PLL_P_IS_2 | PLL_Q << RCC_PLLCFGR_PLLQ_POS |   \
+     PLL_R << RCC_PLLCFGR_PLLR_POS)
 #define WAIT_STATES 5u
 
-_Static_assert(PLL_INPUT_HZ / PLL_M * PLL_N == 2u * FULL_HZ, "the PLL reaches the full clock exactly");
+_Static_assert(PLL_IS_EXACT(QR_STM32F4_HSI_HZ), "the PLL reaches the full clock exactly");
+#ifdef QR_HSE_HZ
+_Static_assert(PLL_IS_EXACT(QR_HSE_HZ), "the PLL reaches the full clock exactly from hse_hz of the board file");
+#endif
 
 /* At least 3 ms at 16 MHz (three instructions or more a turn); a crystal may take 2 ms. */
 #define WAIT_TURNS 16000u
@@ -56,18 +59,10 @@ static uint8_t becomes(const volatile uint32_t *reg, uint32_t mask, uint32_t val
     return 0;
 }
 
-static uint8_t oscillator_on(void)
+static uint8_t hsi_on(void)
 {
-#ifdef QR_HSE_HZ
-#ifdef QR_HSE_BYPASS
-    RCC_CR |= RCC_CR_HSEBYP;
-#endif
-    RCC_CR |= RCC_CR_HSEON;
-    return becomes(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
-#else
     RCC_CR |= RCC_CR_HSION;
     return becomes(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
-#endif
 }
 
 /* Above 168 MHz the F446's core wants the over-drive, entered between PLL on and switch. */
@@ -98,10 +93,9 @@ static uint8_t flash_ready(void)
     return becomes(&FLASH_ACR, FLASH_ACR_LATENCY, WAIT_STATES);
 }
 
-static uint8_t pll_on(void)
+static uint8_t pll_on(uint32_t setting)
 {
-    RCC_PLLCFGR = PLL_M | PLL_N << RCC_PLLCFGR_PLLN_POS | PLL_P_IS_2 | PLL_SOURCE |
-                  PLL_Q << RCC_PLLCFGR_PLLQ_POS | PLL_R << RCC_PLLCFGR_PLLR_POS;
+    RCC_PLLCFGR = setting;
     RCC_CR |= RCC_CR_PLLON;
     return becomes(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY);
 }
@@ -118,11 +112,36 @@ static uint8_t switch_to_pll(void)
 }
 
 /* Back to the internal oscillator, with buses at the same clock. The wait states do no harm. */
-static void stay_on_hsi(void)
+static void back_to_hsi(void)
 {
     RCC_CFGR &= ~(RCC_CFGR_SW | RCC_CFGR_PRESCALERS);
-    (void)becomes(&RCC_CFGR, RCC_CFGR_SWS, 0);
+    (void)becomes(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_HSI);
     RCC_CR &= ~RCC_CR_PLLON;
+    /* while it runs, its setting cannot be changed */
+    (void)becomes(&RCC_CR, RCC_CR_PLLRDY, 0);
+}
+
+static uint8_t full_speed(uint32_t pll_setting)
+{
+    if (flash_ready() && pll_on(pll_setting) && over_drive() && switch_to_pll())
+        return 1;
+    back_to_hsi();
+    return 0;
+}
+
+static uint8_t full_speed_from_hse(void)
+{
+#ifdef QR_HSE_HZ
+#ifdef QR_HSE_BYPASS
+    RCC_CR |= RCC_CR_HSEBYP;
+#endif
+    RCC_CR |= RCC_CR_HSEON;
+    if (becomes(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY) &&
+        full_speed(PLL_SETTING(QR_HSE_HZ) | RCC_PLLCFGR_SRC_HSE))
+        return 1;
+    RCC_CR &= ~RCC_CR_HSEON;
+#endif
+    return 0;
 }
 
 /* see stm32f4.h */
@@ -133,8 +152,8 @@ struct qr_stm32f4_clocks qr_stm32f4_full_speed(void)
     RCC_APB1ENR |= RCC_APB1ENR_PWR;
     (void)RCC_APB1ENR;
     PWR_CR |= VOLTAGE_SCALE_1;
-    if (!(oscillator_on() && flash_ready() && pll_on() && over_drive() && switch_to_pll()))
-        stay_on_hsi();
+    if (!full_speed_from_hse() && hsi_on())
+        (void)full_speed(PLL_SETTING(QR_STM32F4_HSI_HZ));
     rcc.cr = RCC_CR;
     rcc.pllcfgr = RCC_PLLCFGR;
     rcc.cfgr = RCC_CFGR;

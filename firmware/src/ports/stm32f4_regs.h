@@ -25,6 +25,8 @@
 #define RCC_CFGR_SW (3u << 0)
 #define RCC_CFGR_SW_PLL (2u << 0)
 #define RCC_CFGR_SWS (3u << 2)
+#define RCC_CFGR_SWS_HSI (0u << 2)
+#define RCC_CFGR_SWS_HSE (1u << 2)
 #define RCC_CFGR_SWS_PLL (2u << 2)
 #define RCC_CFGR_PRESCALERS (0xFCF0u)
 #define RCC_CFGR_PPRE1_DIV4 (5u << 10)
@@ -63,6 +65,9 @@
 #define USART_SR_TXE (1u << 7)
 #define USART2_DR QR_REG(0x40004404)
 #define USART2_BRR QR_REG(0x40004408)
+/* of the clock, with 16 samples to a bit */
+#define USART_BRR_MIN 16u
+#define USART_BRR_MAX 0xFFFFu
 #define USART2_CR1 QR_REG(0x4000440C)
 #define USART_CR1_RE (1u << 2)
 #define USART_CR1_TE (1u << 3)

@@ -7,6 +7,7 @@
 #include <avr/io.h>
 #include <avr/sleep.h>
 
+#include "avr_baud.h"
 #include "avr_clock.h"
 #include "config.h"
 #include "port.h"
@@ -15,7 +16,6 @@
 #define QR_BAUD 1000000UL
 #endif
 
-#define UBRR_VALUE ((QR_CPU_HZ + 4 * QR_BAUD) / (8 * QR_BAUD) - 1)
 #define RX_MASK ((uint8_t)(QR_RX_RING_BYTES - 1))
 
 _Static_assert(QR_RX_RING_BYTES <= 256, "the ring's indices are bytes");
@@ -51,7 +51,7 @@ void qr_port_init(void)
     set_sleep_mode(SLEEP_MODE_IDLE);
     sei();
     qr_avr_clock_init();
-    UBRR0 = UBRR_VALUE;
+    qr_port_set_baud(0);
     UCSR0A = _BV(U2X0);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
     UCSR0B = _BV(RXCIE0) | _BV(RXEN0) | _BV(TXEN0);
@@ -108,6 +108,12 @@ void qr_port_flush(void)
 }
 
 /* see port.h */
+void qr_port_set_baud(uint32_t baud)
+{
+    UBRR0 = qr_avr_ubrr(baud ? baud : QR_BAUD);
+}
+
+/* see port.h */
 uint16_t qr_port_rx_lost(void)
 {
     uint16_t lost;
@@ -116,4 +122,11 @@ uint16_t qr_port_rx_lost(void)
     lost = rx_lost;
     sei();
     return lost;
+}
+
+/* see port.h; nothing that the chip could tell */
+uint8_t qr_port_setting(uint8_t at)
+{
+    (void)at;
+    return 0;
 }

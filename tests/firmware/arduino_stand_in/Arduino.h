@@ -33,6 +33,7 @@ class EspClass {
 };
 extern EspClass ESP;
 uint32_t getCpuFrequencyMhz();
+bool psramFound();
 
 typedef void *TaskHandle_t;
 typedef void (*TaskFunction_t)(void *);
@@ -67,6 +68,7 @@ class StandInSerial {
     size_t write(const uint8_t *bytes, size_t count);
     void flush();
 #ifdef ARDUINO_ARCH_ESP32
+    void updateBaudRate(unsigned long baud);
     size_t setRxBufferSize(size_t bytes);
     void onReceiveError(OnReceiveErrorCb function);
 #endif

@@ -5,6 +5,7 @@
  *
  * STAND_IN_START   cycles on the clock at the start
  * STAND_IN_NO_HOST nobody opens the native USB port
+ * STAND_IN_PSRAM   the board has external memory
  * STAND_IN_ERRORS  receive errors that the core reports after begin()
  */
 #include "Arduino.h"
@@ -145,6 +146,16 @@ void disableCore1WDT()
     fprintf(stderr, "watchdog off core=1\n");
 }
 #endif
+
+bool psramFound()
+{
+    return setting("STAND_IN_PSRAM") != 0;
+}
+
+void StandInSerial::updateBaudRate(unsigned long baud)
+{
+    fprintf(stderr, "rate %lu\n", baud);
+}
 
 size_t StandInSerial::setRxBufferSize(size_t bytes)
 {
