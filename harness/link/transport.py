@@ -4,24 +4,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import selectors
-import time
 from typing import Final, Protocol, runtime_checkable
 
-import serial
-
-from harness.errors import PortBusyError, TargetError, UnavailableError
+from harness.errors import TargetError
 
 #: A peer that takes no byte for this long will not take any more.
 WRITE_TIMEOUT_S: Final = 30.0
 
 _CHUNK_BYTES: Final = 65536
-
-#: How often a serial read looks at its deadline. Changing pyserial's own timeout costs a system call or
-#: two per read; waiting in slices of a fixed one does not, and a byte that arrives ends the slice.
-_SERIAL_SLICE_S: Final = 0.05
 
 
 class Transport(Protocol):
@@ -32,12 +24,18 @@ class Transport(Protocol):
         """Bits per second; None for a line without a rate of its own."""
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`. Raises TargetError when the peer is gone."""
+        """Send all of `data`.
+
+        Raises:
+            TargetError, LineLostError: the process at the other end, or the board, is gone.
+            HangError: a board takes no bytes any more.
+        """
 
     def read(self, timeout_s: float) -> bytes:
         """Whatever has arrived, waiting at most `timeout_s` for the first byte; b"" on time-out.
 
-        Raises TargetError when the peer is gone and all that it sent has been read.
+        Raises:
+            TargetError, LineLostError: the peer is gone, and all that it sent has been read.
         """
 
     def close(self) -> None:
@@ -51,12 +49,19 @@ class Recoverable(Protocol):
     def reopen(self) -> None:
         """Drop the line and find the device again, wherever it is now; it may have been reset by that.
 
+        The line begins anew at the rate that it had first.
+
         Raises:
             LineLostError: it is not back within its time.
         """
 
     def power_cycle(self) -> bool:
-        """Run the user's power-cycle command and wait for the board; False: there is none."""
+        """Run the user's power-cycle command and `reopen`; False: there is none.
+
+        Raises:
+            ConfigError: the command failed.
+            LineLostError: the board is not back within its time.
+        """
 
 
 @runtime_checkable
@@ -64,7 +69,12 @@ class Retunable(Protocol):
     """A transport whose rate can be changed while it is open."""
 
     def set_baud(self, baud: int) -> None:
-        """Go on at `baud` bits per second. What was written before has left at the old rate."""
+        """Go on at `baud` bits per second. What was written before has left at the old rate.
+
+        Raises:
+            UnavailableError: the port cannot do that; it goes on at the old rate.
+            LineLostError: the board is gone.
+        """
 
 
 @runtime_checkable
@@ -182,85 +192,4 @@ def _process_ended() -> TargetError:
         "The device's process ended in the middle of the conversation.",
         cause="The emulator or the native firmware crashed or was killed.",
         fix="Look at the log of the case.",
-    )
-
-
-class SerialTransport:
-    """A board on a serial port, opened for ourselves alone.
-
-    Args:
-        url: a device such as /dev/ttyACM0 or COM3, or any URL that pyserial knows.
-        baud: bits per second.
-
-    Raises:
-        PortBusyError: somebody else holds the port.
-        UnavailableError: there is no such port, or this user may not open it.
-    """
-
-    def __init__(self, url: str, baud: int) -> None:
-        self._url = url
-        self.baud: Final = baud
-        try:
-            self._port = serial.serial_for_url(
-                url, baudrate=baud, timeout=_SERIAL_SLICE_S, write_timeout=WRITE_TIMEOUT_S, exclusive=True
-            )
-        except (OSError, ValueError) as error:
-            raise _cannot_open(url, error) from error
-
-    def write(self, data: bytes) -> None:
-        """See Transport."""
-        try:
-            self._port.write(data)
-        except OSError as error:
-            raise self._lost() from error
-
-    def read(self, timeout_s: float) -> bytes:
-        """See Transport."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                waiting = self._port.in_waiting
-                if waiting or time.monotonic() < deadline:
-                    data: bytes = self._port.read(max(1, waiting))
-                else:
-                    return b""
-            except (OSError, TypeError) as error:
-                # pyserial's read of a port that vanished may trip over its own closed descriptor
-                raise self._lost() from error
-            if data:
-                return data
-
-    def close(self) -> None:
-        """See Transport."""
-        with contextlib.suppress(OSError):
-            self._port.close()
-
-    def _lost(self) -> TargetError:
-        return TargetError(
-            f"The board on {self._url} is gone.",
-            cause="It was unplugged, or its USB bridge reset.",
-            fix="Check the cable, then run again.",
-        )
-
-
-def _cannot_open(url: str, error: Exception) -> PortBusyError | UnavailableError:
-    number = getattr(error, "errno", None)
-    text = str(error)
-    # pyserial wraps flock()'s refusal in a message; Windows says "Access is denied" to a second opener
-    if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError(13" in text:
-        return PortBusyError(
-            f"{url} is busy.",
-            cause="Another program holds the serial port (a serial monitor, an IDE, another sweep).",
-            fix="Close that program, then run again.",
-        )
-    if number == errno.EACCES:
-        return UnavailableError(
-            f"{url} cannot be opened: permission denied.",
-            cause="This user may not use serial ports.",
-            fix="Run `sudo usermod -aG dialout $USER`, then log in anew.",
-        )
-    return UnavailableError(
-        f"{url} cannot be opened: {text}.",
-        cause="The board is not plugged in, or has another name.",
-        fix="Run `quantrig boards` to see what is plugged in.",
     )

@@ -19,7 +19,7 @@ from harness.boards import Board, Upload
 from harness.build import Firmware
 from harness.desk import Attachment, absence
 from harness.errors import UnavailableError, UploadError
-from harness.link.transport import SerialTransport, Transport
+from harness.link import SerialTransport, Transport
 from harness.resources import cache_dir, resource
 
 #: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.

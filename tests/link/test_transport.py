@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from harness.errors import PortBusyError, TargetError, UnavailableError
+from harness.errors import LineLostError, NoBoardError, PortBusyError, TargetError, UnavailableError
 from harness.link import PipeTransport, SerialTransport, Session
 from harness.link.transport import Transport, open_pty
 from tests.link.memory_device import FAKE_BYTES, fake_inputs, fake_outputs
@@ -242,7 +242,7 @@ def test_a_port_that_is_not_there(tmp_path: Path) -> None:
         (serial.SerialException(errno.EBUSY, "Device or resource busy"), PortBusyError),
         (serial.SerialException(errno.EACCES, "Permission denied"), UnavailableError),
         (serial.SerialException("could not open port 'COM3': PermissionError(13, 'Denied')"), PortBusyError),
-        (serial.SerialException("could not open port 'COM3': FileNotFoundError(2, '')"), UnavailableError),
+        (serial.SerialException("could not open port 'COM3': FileNotFoundError(2, '')"), NoBoardError),
     ],
 )
 def test_why_a_port_does_not_open(
@@ -262,9 +262,9 @@ def test_a_board_that_is_unplugged(terminal: tuple[int, str]) -> None:
     other, path = terminal
     transport = SerialTransport(path, 115200)
     os.close(other)
-    with pytest.raises(TargetError, match=f"board on {path} is gone"):
+    with pytest.raises(LineLostError, match=f"board on {path} is gone"):
         transport.read(1.0)
-    with pytest.raises(TargetError, match="gone"):
+    with pytest.raises(LineLostError, match="gone"):
         transport.write(bytes(1 << 16))
     transport.close()
 

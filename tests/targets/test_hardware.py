@@ -24,9 +24,9 @@ import pytest
 from harness.boards import Board, Reset
 from harness.build import Firmware
 from harness.desk import Attachment
-from harness.errors import PortBusyError, TargetError, UnavailableError, UploadError
+from harness.errors import LineLostError, PortBusyError, UnavailableError, UploadError
+from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
-from harness.link.transport import SerialTransport
 from harness.targets import hardware
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
@@ -119,7 +119,7 @@ def test_a_board_that_goes_away_is_reported(
                 while True:
                     transport.read(5.0)
 
-        with pytest.raises(TargetError, match="is gone"):
+        with pytest.raises(LineLostError, match="is gone"):
             talk()
 
 
