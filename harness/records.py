@@ -158,6 +158,8 @@ class Measurement:
     link: LinkRecord = field(default_factory=LinkRecord)
     settings: str = ""
     """What the port says of clock, caches and wait states: `clock=hse;flash_ws=5` (docs/PROTOCOL.md)."""
+    cpu_hz: int | None = None
+    """As the device said; None where that means nothing."""
 
     def __post_init__(self) -> None:
         if len(self.ticks) != len(self.outputs):
@@ -211,6 +213,18 @@ class Provenance:
     cases: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     """What `--resume` needs to rebuild the same sweep (`SweepSpec` as plain values)."""
+    devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By lane, what its device said of itself when it first answered: `Result.device`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One try at a case that came to nothing, with what its line went through where that is known."""
+
+    reason_code: str
+    reason: str
+    seconds: float
+    link: LinkRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,6 +249,26 @@ class Result:
     verification: Verification | None = None
     score: Score | None = None
     toolchain: str | None = None
+    link: LinkRecord | None = None
+    """What the line went through, also where the numbers were not kept."""
+    attempts: tuple[Attempt, ...] = ()
+    """The tries before the one that this row is of."""
+    address: str = ""
+    """Where the board is; empty for an emulator."""
+
+    @property
+    def device(self) -> dict[str, Any] | None:
+        """What a measured case's device said of itself, for run.json; None where none answered."""
+        measured = self.measurement
+        if measured is None:
+            return None
+        return {
+            "settings": measured.settings,
+            "cpu_hz": measured.cpu_hz,
+            "counter": measured.counter,
+            "counter_hz": measured.counter_hz,
+            "address": self.address,
+        }
 
     def row(self) -> dict[str, Any]:
         """The columns of docs/RESULTS.md in their order; None where nothing was measured."""

@@ -105,8 +105,13 @@ def one_line(text: str) -> str:
 def format_row(result: Result) -> bytes:
     """A result as one line of results.csv."""
     values = result.row()
+    return format_line([values[column] for column in COLUMNS])
+
+
+def format_line(values: Sequence[object]) -> bytes:
+    """Values as one line of CSV with its newline; None is an empty cell."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([_cell(values[column]) for column in COLUMNS])
+    csv.writer(line, lineterminator="\n").writerow(map(_cell, values))
     return line.getvalue().encode()
 
 
@@ -129,18 +134,28 @@ def parse_row(line: bytes, where: str) -> Row:
     Raises:
         ConfigError: not such a line.
     """
+    return Row(**parse_line(line, _TYPES, where))
+
+
+def parse_line(line: bytes, types: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The values of a CSV line by column; `types` gives each column's type as annotations write it.
+
+    Raises:
+        ConfigError: not such a line.
+    """
     try:
         cells = next(csv.reader([line.decode()], strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{where}: not a CSV line: {error}.", fix="Restore the file.") from error
-    if len(cells) != len(COLUMNS):
-        what = f"{where}: {len(cells)} cells instead of {len(COLUMNS)}."
+    if len(cells) != len(types):
+        what = f"{where}: {len(cells)} cells instead of {len(types)}."
         raise ConfigError(what, fix="Restore the file.")
-    return Row(**{name: _value(name, text, where) for name, text in zip(COLUMNS, cells, strict=True)})
+    named = zip(types.items(), cells, strict=True)
+    return {column: _value(column, type_, text, where) for (column, type_), text in named}
 
 
-def _value(column: str, text: str, where: str) -> Any:
-    kind, _, optional = _TYPES[column].partition(" | ")
+def _value(column: str, type_: str, text: str, where: str) -> Any:
+    kind, _, optional = type_.partition(" | ")
     if not text and (optional or column == "options"):
         return None if optional else ""
     if kind == "str" and text:
@@ -242,7 +257,8 @@ def parse_provenance(data: bytes, where: str) -> Provenance:
         raise ConfigError(what, cause="A newer quantrig wrote it.", fix="Update quantrig.")
     values: dict[str, Any] = {}
     for field in dataclasses.fields(Provenance):
-        value = plain.get(field.name)
+        # of runs that are older than this key
+        value = plain.get(field.name, {} if field.name == "devices" else None)
         if not _fits(value, str(field.type)):
             found = "missing" if value is None else f"{type(value).__name__}, not {field.type}"
             raise ConfigError(f"{where}: {field.name} is {found}.", fix=fix)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from harness.errors import ConfigError
+from harness.links import LINKS_HEADER, LinkLine, parse_link
 from harness.records import SCHEMA_VERSION, Provenance, Status
 from harness.rows import (
     COLUMNS,
@@ -112,6 +113,41 @@ class RunReader:
 
         table = pd.DataFrame([dataclasses.asdict(row) for row in self.rows], columns=list(COLUMNS))
         return table.convert_dtypes()
+
+    @cached_property
+    def links(self) -> tuple[LinkLine, ...]:
+        """The attempts behind all stored rows, in their order; none in runs that are older than links.csv.
+
+        Raises:
+            ConfigError: links.csv is damaged, or does not agree with results.csv.
+        """
+        path = self.path / "links.csv"
+        lines: list[LinkLine] = []
+        for number, line in enumerate(self._link_file[1:], 2):
+            parsed = parse_link(line, f"{path}:{number}")
+            if parsed.row > len(self.all_rows):
+                break  # of a case that had not ended
+            before = lines[-1].row if lines else 1
+            if parsed.row < before or self.all_rows[parsed.row - 1].case != parsed.case:
+                what = f"{path}:{number}: row {parsed.row} of results.csv is not the next of {parsed.case}."
+                raise ConfigError(what, cause="Rows and links differ.", fix="Restore the file.")
+            lines.append(parsed)
+        return tuple(lines)
+
+    @property
+    def whole_links_bytes(self) -> int:
+        """Length of links.csv without lines that no row stands for; 0 where there is no such file."""
+        return sum(len(line) + 1 for line in self._link_file[: 1 + len(self.links)])
+
+    @cached_property
+    def _link_file(self) -> list[bytes]:
+        path = self.path / "links.csv"
+        if not path.exists():
+            return []
+        lines = _whole_lines(path)
+        if not lines or not _is_header(lines[0], LINKS_HEADER):
+            raise ConfigError(f"{path}:1: not the header of links.csv.", fix="Restore the file.")
+        return lines
 
     @property
     def whole_samples_bytes(self) -> int:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes `results/<run>/`: append-only files that survive a kill at any moment (docs/RESULTS.md).
 
-A case's samples are on the disk before its row is, and a row is one line. So a killed run has at most a
-torn last line and samples without a row; the reader passes over both, and `RunWriter.reopen` cuts them
-off. A case that is run again appends a second row, and the last row of a case counts.
+A case's samples and links are on the disk before its row is, and a row is one line. So a killed run has at
+most a torn last line, and samples and links without a row; the reader passes over them, and
+`RunWriter.reopen` cuts them off. A case that is run again appends a second row, and the last row of a case
+counts. run.json alone is replaced, whole, when a lane's device has answered for the first time.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
 from harness.errors import ConfigError, RunBusyError
+from harness.links import LINKS_HEADER, format_links, link_lines
 from harness.locks import FileLock
 from harness.records import Provenance, Result
 from harness.rows import RESULTS_HEADER, SAMPLES_HEADER, format_provenance, format_row, format_samples
@@ -31,6 +34,7 @@ from harness.run_reader import RunReader
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _STALE_STAGING_S: Final = 60.0
+_CONTINUE: Final = "Free some space, then continue with --resume."
 
 
 def new_run_id(name: str, started: datetime) -> str:
@@ -45,12 +49,14 @@ class RunWriter:
     def __init__(self, path: Path, lock: FileLock, reader: RunReader, repairs: tuple[str, ...] = ()) -> None:
         """Use `create` or `reopen`."""
         self.path: Final = path
-        self.provenance: Final = reader.provenance
+        self.provenance = reader.provenance
         self.repairs: Final = repairs
         """What `reopen` cut off, a sentence each."""
         self._file_lock = lock
         self._thread_lock = threading.Lock()
         self._closed = False
+        self._row_count = len(reader.all_rows)
+        self._attempts = Counter(line.case for line in reader.links)
 
     @classmethod
     def create(cls, root: Path, provenance: Provenance) -> Self:
@@ -75,6 +81,7 @@ class RunWriter:
                 (staging / "log").mkdir()
                 _replace_file(staging / "results.csv", RESULTS_HEADER)
                 _replace_file(staging / "samples.csv", SAMPLES_HEADER)
+                _replace_file(staging / "links.csv", LINKS_HEADER)
                 path = _publish(staging, root, provenance)
                 lock.path = path / ".lock"
                 return cls(path, lock, RunReader.open(path))
@@ -108,10 +115,10 @@ class RunWriter:
         return self.provenance.run_id
 
     def add(self, result: Result) -> None:
-        """Store a case's samples, then its row; on return both are on the disk.
+        """Store a case's samples and links, then its row; on return all are on the disk.
 
         Raises:
-            ConfigError: the disk is full or gone. The files are as before; where even that fails, the
+            ConfigError: the disk is full or gone. The CSV files are as before; where even that fails, the
                 writer is closed, and `reopen` cuts off what is left.
             ValueError: the case is not of this run, or the writer is closed.
         """
@@ -119,19 +126,46 @@ class RunWriter:
             raise ValueError(f"case {result.case_id!r} was not planned in run {self.run_id}")
         measured = result.measurement
         block = format_samples(result.case_id, measured) if measured else b""
-        files = ((self.path / "samples.csv", block), (self.path / "results.csv", format_row(result)))
         with self._thread_lock:
             if self._closed:
                 raise ValueError("the run is closed")
-            before_bytes: dict[Path, int] = {}
-            try:
-                for path, data in files:
-                    with _writing(path, fix="Free some space, then continue with --resume."):
-                        before_bytes[path] = path.stat().st_size
-                        _append(path, data)
-            except ConfigError:
-                self._take_back(before_bytes)
-                raise
+            self._note_device(result)
+            row, case = self._row_count + 1, result.case_id
+            links = link_lines(result, row=row, earlier=self._attempts[case])
+            self._append_all(
+                {"samples.csv": block, "links.csv": format_links(links), "results.csv": format_row(result)}
+            )
+            self._row_count = row
+            self._attempts[case] += len(links)
+
+    def _note_device(self, result: Result) -> None:
+        """Put what a lane's device says of itself into run.json, unless it is there."""
+        lane, device = f"{result.board}:{result.target}", result.device
+        if device is None or lane in self.provenance.devices:
+            return
+        known = {**self.provenance.devices, lane: device}
+        provenance = dataclasses.replace(self.provenance, devices=known)
+        path = self.path / "run.json"
+        with _writing(path, fix=_CONTINUE):
+            begun_ns = path.stat().st_mtime_ns
+            _replace_file(path, format_provenance(provenance))
+            # the newest run is the one that was begun last
+            os.utime(path, ns=(begun_ns, begun_ns))
+            _sync_folder(self.path)
+        self.provenance = provenance
+
+    def _append_all(self, blocks: Mapping[str, bytes]) -> None:
+        """Append to each file, in this order; all of it or nothing."""
+        before_bytes: dict[Path, int] = {}
+        try:
+            for name, data in blocks.items():
+                path = self.path / name
+                with _writing(path, fix=_CONTINUE):
+                    before_bytes[path] = path.stat().st_size
+                    _append(path, data)
+        except ConfigError:
+            self._take_back(before_bytes)
+            raise
 
     def _take_back(self, before_bytes: dict[Path, int]) -> None:
         """Cut the files to their former lengths: nothing may follow half a line, or samples without a row."""
@@ -166,11 +200,14 @@ def _writing(path: Path, *, fix: str) -> Iterator[None]:
 
 def _repair(path: Path) -> tuple[str, ...]:
     """Cut off what no row stands for; what was done, a sentence each."""
+    if not (path / "links.csv").exists():
+        _replace_file(path / "links.csv", LINKS_HEADER)
     reader = RunReader.open(path)
     repairs = []
     for name, whole_bytes in (
         ("results.csv", reader.whole_results_bytes),
         ("samples.csv", reader.whole_samples_bytes),
+        ("links.csv", reader.whole_links_bytes),
     ):
         excess = (path / name).stat().st_size - whole_bytes
         if excess:

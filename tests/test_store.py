@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import itertools
+import json
 import multiprocessing
 import os
 import random
@@ -22,7 +23,8 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError, RunBusyError
-from harness.records import Result, Status
+from harness.links import format_links, link_lines
+from harness.records import Attempt, LinkRecord, Result, Status
 from harness.rows import COLUMNS, format_row, format_samples, parse_row
 from harness.run_reader import RunReader, find_run
 from harness.store import RunWriter, new_run_id
@@ -34,7 +36,18 @@ RESULTS = tuple(fixtures.result_of(case) for case in CASES)
 SMALL = tuple(fixtures.measured(case, samples=4) for case in CASES[-9:-6])
 #: What a killed child was writing: enough of it that a kill falls into the middle of a case.
 MEDIUM = tuple(fixtures.measured(case, samples=60) for case in CASES)
-ADDED = {(result.case_id, result.row()["samples"]): result for result in RESULTS + MEDIUM + SMALL}
+TROUBLE = Attempt(
+    reason_code="hang",
+    reason='It said "bye", then\nnothing.',
+    seconds=0.5,
+    link=LinkRecord(requests=7, resets=1),
+)
+#: A case that came through at the third try.
+TRIED = replace(SMALL[2], attempts=(TROUBLE, replace(TROUBLE, link=None)))
+#: Of the first of SMALL, with another number of samples.
+SEVEN = fixtures.measured(CASES[-9], samples=7)
+ADDED = {(result.case_id, result.row()["samples"]): result for result in (*RESULTS, *MEDIUM, *SMALL, SEVEN)}
+LINES = {key: link_lines(result, row=1, earlier=0) for key, result in ADDED.items()}
 FORK = multiprocessing.get_context("fork")
 
 
@@ -61,18 +74,34 @@ def assert_sound(reader: RunReader) -> None:
             assert samples.ticks == result.measurement.ticks
             assert samples.warmup_ticks == result.measurement.warmup_ticks
             np.testing.assert_array_equal(samples.outputs, result.measurement.outputs)
+    lines = [LINES.get((row.case, row.samples), ()) for row in reader.all_rows]
+    numbers = [number for number, of_row in enumerate(lines, 1) for _ in of_row]
+    assert [line.row for line in reader.links] == numbers
+    last = {line.case: line for line in reader.links}
+    for row in reader.rows:
+        for line in LINES[row.case, row.samples][-1:]:
+            assert last[row.case] == replace(line, row=last[row.case].row, attempt=last[row.case].attempt)
+    attempts = [line.attempt for line in reader.links if line.case == SMALL[0].case_id]
+    assert attempts == list(range(1, len(attempts) + 1))
+    assert set(reader.provenance.devices) >= {
+        f"{row.board}:{row.target}" for row in reader.rows if row.samples
+    }
+
+
+FILES = ["links.csv", "log", "results.csv", "run.json", "samples.csv"]
 
 
 def test_a_whole_run_reads_back(tmp_path: Path) -> None:
     path = fixtures.write_run(tmp_path)
     reader = RunReader.open(path)
     assert path.name == reader.provenance.run_id == PROVENANCE.run_id
-    assert reader.provenance == PROVENANCE
+    assert replace(reader.provenance, devices={}) == PROVENANCE
+    assert set(reader.provenance.devices) == {"native:native", "uno:simavr", "stm32f4:qemu"}
     assert [row.case for row in reader.rows] == list(PROVENANCE.cases)
     assert reader.pending == ()
     assert_sound(reader)
     assert reader.samples("no/such/case@a:b") is None
-    assert sorted(item.name for item in path.iterdir()) == ["log", "results.csv", "run.json", "samples.csv"]
+    assert sorted(item.name for item in path.iterdir()) == FILES
     frame = reader.frame()
     assert tuple(frame.columns) == COLUMNS
     assert len(frame) == 27
@@ -88,7 +117,7 @@ def test_rows_come_in_planned_order_and_pending_is_the_rest(tmp_path: Path) -> N
 
 
 def test_a_case_run_again_supersedes_its_row(tmp_path: Path) -> None:
-    first = fixtures.measured(CASES[-9], samples=7)
+    first = SEVEN
     broken = fixtures.failed(CASES[-9], "The board went away.")
     path = run_of(tmp_path, [first, SMALL[1], broken, SMALL[0], SMALL[2]])
     reader = RunReader.open(path)
@@ -236,7 +265,7 @@ def test_sigkill_at_random_moments_never_breaks_a_run(tmp_path: Path) -> None:
     rng = random.Random(20261121)
     path = run_of(tmp_path, [])
     before = repaired = 0
-    for _ in range(20):
+    for _ in range(12):
         with writing_child(path) as pid:
             time.sleep(rng.uniform(0, 0.06))
             assert_sound(RunReader.open(path))
@@ -249,6 +278,7 @@ def test_sigkill_at_random_moments_never_breaks_a_run(tmp_path: Path) -> None:
         before = len(reader.all_rows)
         assert reader.whole_results_bytes == (path / "results.csv").stat().st_size
         assert reader.whole_samples_bytes == (path / "samples.csv").stat().st_size
+        assert reader.whole_links_bytes == (path / "links.csv").stat().st_size
         assert_sound(reader)
     assert before > 20
     assert repaired > 0
@@ -257,7 +287,9 @@ def test_sigkill_at_random_moments_never_breaks_a_run(tmp_path: Path) -> None:
 def test_sigkill_while_creating_leaves_nothing_visible(tmp_path: Path) -> None:
     def create_for_ever(root: Path) -> None:
         while True:
-            RunWriter.create(root, PROVENANCE).close()
+            with RunWriter.create(root, PROVENANCE) as writer:
+                for result in SMALL:  # each lane's first answer replaces run.json
+                    writer.add(result)
 
     for index in range(5):
         root = tmp_path / str(index)
@@ -270,6 +302,7 @@ def test_sigkill_while_creating_leaves_nothing_visible(tmp_path: Path) -> None:
         child.join()
         for path in root.glob("[!.]*"):
             RunWriter.reopen(path).close()
+            assert_sound(RunReader.open(path))
 
 
 @pytest.mark.usefixtures("no_sync")
@@ -305,6 +338,82 @@ def test_samples_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> N
         assert (rows.read_bytes(), samples.read_bytes()) == (whole_rows, whole_samples)
 
 
+@pytest.mark.usefixtures("no_sync")
+def test_links_torn_at_every_byte_resume_to_the_same_file(tmp_path: Path) -> None:
+    path = run_of(tmp_path, [*SMALL, TRIED])
+    rows, links, samples = path / "results.csv", path / "links.csv", path / "samples.csv"
+    whole = [file.read_bytes() for file in (rows, links, samples)]
+    assert [(line.row, line.attempt) for line in RunReader.open(path).links] == [
+        (1, 1), (2, 1), (3, 1), (4, 2), (4, 3), (4, 4)
+    ]  # fmt: skip
+    block = format_links(link_lines(TRIED, row=4, earlier=1))
+    for end in range(len(whole[1]) - len(block), len(whole[1])):
+        rows.write_bytes(whole[0].removesuffix(format_row(TRIED)))
+        links.write_bytes(whole[1][:end])
+        reader = RunReader.open(path)
+        assert [line.row for line in reader.links] == [1, 2, 3]
+        assert_sound(reader)
+        with RunWriter.reopen(path) as writer:
+            writer.add(TRIED)
+        assert [file.read_bytes() for file in (rows, links, samples)] == whole
+
+
+def test_a_run_that_is_older_than_its_links_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = run_of(tmp_path, SMALL)
+    (path / "links.csv").unlink()
+    plain = json.loads((path / "run.json").read_text())
+    del plain["devices"]
+    (path / "run.json").write_text(json.dumps(plain))
+    reader = RunReader.open(path)
+    assert (reader.links, reader.provenance.devices, len(reader.rows)) == ((), {}, 3)
+    with RunWriter.reopen(path) as writer:
+        assert writer.repairs == ()
+        writer.add(TRIED)
+    reader = RunReader.open(path)
+    assert [(line.row, line.attempt, line.reason_code) for line in reader.links] == [
+        (4, 1, "hang"), (4, 2, "hang"), (4, 3, None)
+    ]  # fmt: skip
+    assert list(reader.provenance.devices) == ["stm32f4:qemu"]
+
+
+def test_a_lanes_device_is_noted_once_and_the_run_stays_as_old_as_it_is(tmp_path: Path) -> None:
+    path = run_of(tmp_path, [])
+    os.utime(path / "run.json", (1, 1))
+    first, other = (
+        replace(SMALL[1], measurement=replace(SMALL[1].measurement, settings=text), address="ABC123")
+        for text in ("clock=hse", "clock=hsi")
+        if SMALL[1].measurement
+    )
+    with RunWriter.reopen(path) as writer:
+        for result in (fixtures.failed(CASES[1], "Not there."), first, other):
+            writer.add(result)
+    assert RunReader.open(path).provenance.devices == {
+        "uno:simavr": {
+            "settings": "clock=hse",
+            "cpu_hz": None,
+            "counter": "timer1",
+            "counter_hz": 16_000_000,
+            "address": "ABC123",
+        }
+    }
+    assert [line.settings for line in RunReader.open(path).links] == ["clock=hse", "clock=hsi"]
+    assert (path / "run.json").stat().st_mtime == 1
+
+
+def test_a_device_that_cannot_be_noted_leaves_the_files_as_they_were(tmp_path: Path) -> None:
+    path = run_of(tmp_path, [])
+    with RunWriter.reopen(path) as writer:
+        before = contents(path)
+        with (
+            files_end_at(1000),
+            pytest.raises(ConfigError, match=r"Cannot write .*run\.json: File too large"),
+        ):
+            writer.add(SMALL[0])
+        assert {name: data for name, data in contents(path).items() if name != ".run.json.tmp"} == before
+        writer.add(SMALL[0])
+    assert_sound(RunReader.open(path))
+
+
 def test_a_header_torn_at_every_byte_is_an_empty_run(tmp_path: Path) -> None:
     path = run_of(tmp_path, [])
     header = (path / "results.csv").read_bytes()
@@ -331,11 +440,11 @@ def test_emptied_results_are_damage_and_not_an_empty_run(tmp_path: Path) -> None
 
 def test_zeros_that_a_power_cut_leaves_are_a_torn_line(tmp_path: Path) -> None:
     path = run_of(tmp_path, SMALL)
-    for name in ("results.csv", "samples.csv"):
+    for name in ("results.csv", "samples.csv", "links.csv"):
         with (path / name).open("ab") as file:
             file.write(b"\0" * 100)
     with RunWriter.reopen(path) as writer:
-        assert len(writer.repairs) == 2
+        assert len(writer.repairs) == 3
     assert_sound(RunReader.open(path))
 
 
@@ -354,15 +463,20 @@ def contents(path: Path) -> dict[str, bytes]:
     return {item.name: item.read_bytes() for item in path.iterdir() if item.is_file()}
 
 
-@pytest.mark.parametrize("full", ["samples.csv", "results.csv"])
+@pytest.mark.parametrize("full", ["samples.csv", "links.csv", "results.csv"])
 def test_a_full_disk_leaves_the_files_as_they_were(tmp_path: Path, full: str) -> None:
-    path = run_of(tmp_path, SMALL[:2])
-    # results.csv gets full only if it is the longer of the two
-    refused = replace(SMALL[2], toolchain="x" * 3000) if full == "results.csv" else SMALL[2]
+    path = run_of(tmp_path, SMALL)
+    # the one that gets full is the longest of the three
+    long = "x" * 4000
+    refused = {
+        "samples.csv": fixtures.measured(CASES[-7]),
+        "links.csv": replace(SMALL[2], attempts=(replace(TROUBLE, reason=long),) * 3),
+        "results.csv": replace(SMALL[2], toolchain=long),
+    }[full]
     with RunWriter.reopen(path) as writer:
         before = contents(path)
         with (
-            files_end_at(len(before[full]) + 50),
+            files_end_at(max(map(len, before.values())) + 50),
             pytest.raises(ConfigError, match=rf"Cannot write .*{full}: File too large\."),
         ):
             writer.add(refused)
@@ -372,7 +486,7 @@ def test_a_full_disk_leaves_the_files_as_they_were(tmp_path: Path, full: str) ->
 
 
 def test_what_cannot_be_taken_back_closes_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = run_of(tmp_path, SMALL[:2])
+    path = run_of(tmp_path, SMALL)
 
     def no(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -471,16 +585,30 @@ def test_samples_that_rows_stand_for_must_be_there(tmp_path: Path) -> None:
         ("samples.csv", b"case,phase", b"kase,phase", r"samples\.csv:1: not the header"),
         ("samples.csv", b"test,1,", b"test,2,", r"samples\.csv:6: sample 1 of"),
         ("samples.csv", b"warmup,1,", b"warmup,1,x", r"samples\.csv:3: not a sample"),
+        ("links.csv", b"row,case", b"raw,case", r"links\.csv:1: not the header"),
+        ("links.csv", b"\n2,", b"\n1,", r"links\.csv:3: row 1 of results.csv is not the next"),
+        ("links.csv", b"\n1,", b"\n-3,", r"links\.csv:2: row -3 of results.csv is not the next"),
+        ("links.csv", b"@uno", b"@due", r"links\.csv:3: row 2 of results.csv is not the next"),
+        ("links.csv", b"\n1,", b"\none,", r"links\.csv:2: 'one' in column row"),
+        ("links.csv", b"100/1", b"100/0", r"links\.csv:2: windows or host check: a window"),
+        ("links.csv", b"100/1", b"100", r"links\.csv:2: windows or host check"),
+        ("links.csv", b",2.5,", b",-2.5,", r"links\.csv:2: windows or host check"),
         ("run.json", b"{", b"[", r"run\.json:2: not JSON"),
         ("run.json", b'"schema_version": 2', b'"schema_version": 9', "Update quantrig"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, file: str, find: bytes, put: bytes, message: str) -> None:
-    path = run_of(tmp_path, SMALL)
+    path = run_of(tmp_path, [fixtures.on_a_board(SMALL[0]), *SMALL[1:]])
     damaged = (path / file).read_bytes().replace(find, put, 1)
     (path / file).write_bytes(damaged)
+
+    def read_all() -> None:
+        reader = RunReader.open(path)
+        reader.samples(SMALL[0].case_id)
+        _ = reader.links
+
     with pytest.raises(ConfigError, match=message) as error:
-        RunReader.open(path).samples(SMALL[0].case_id)
+        read_all()
     assert error.value.fix
     assert str(path) in str(error.value)
 

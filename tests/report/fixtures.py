@@ -15,6 +15,8 @@ from harness.errors import DoesNotFitError
 from harness.records import (
     Clock,
     Footprint,
+    HostCheck,
+    LinkRecord,
     Measurement,
     ModelFacts,
     Outcome,
@@ -23,6 +25,7 @@ from harness.records import (
     Score,
     Status,
     Verification,
+    Window,
 )
 from harness.spec_file import spec_to_plain
 from harness.store import RunWriter
@@ -201,6 +204,20 @@ def measured(case: Case, *, samples: int | None = None) -> Result:
         ),
         toolchain="gcc 12.2 -O2",
     )
+
+
+def on_a_board(result: Result) -> Result:
+    """The result as a real board gives it: with windows, a host check, and a line that was not clean."""
+    if result.measurement is None:
+        return result
+    measurement = replace(
+        result.measurement,
+        windows=tuple(Window(ticks=ticks, inferences=1) for ticks in (100, 101, 100, 100, 102)),
+        host_check=HostCheck(ticks=int(2.5 * result.measurement.counter_hz), host_s=2.5),
+        link=LinkRecord(requests=400, retries=12, resets=2, rx_lost=5, baud=1_000_000, start_baud=115_200),
+        settings="clock=hse;flash_ws=5",
+    )
+    return replace(result, measurement=measurement)
 
 
 def result_of(case: Case) -> Result:
