@@ -33,6 +33,8 @@ class BoardFile:
     """The YAML file being read. `where` names a value in messages, like `uno.flash_bytes`."""
 
     path: Path
+    guide: str = "docs/BOARDS.md"
+    """What explains its keys."""
 
     def refuse(self, node: yaml.Node, problem: str, fix: str = "") -> NoReturn:
         """Raise the ConfigError that points at `node`."""
@@ -79,7 +81,7 @@ class BoardFile:
                 self.refuse(child, f"{where}: unknown key {name!r}", nearest(name, keys))
         for name, key in keys.items():
             if key.required and name not in found:
-                self.refuse(node, f"{where}: the key {name!r} is missing", "docs/BOARDS.md explains it.")
+                self.refuse(node, f"{where}: the key {name!r} is missing", f"{self.guide} explains it.")
         return {name: keys[name].read(self, child, f"{where}.{name}") for name, child in found.items()}
 
     def merge(self, parent: yaml.Node, child: yaml.Node, where: str) -> yaml.MappingNode:

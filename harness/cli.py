@@ -65,7 +65,15 @@ def cli() -> None:
 @click.option("--out", type=_PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
 @click.option("--resume", metavar="RUN", help="Continue this run: its folder, its name, or `latest`.")
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
-@click.option("--port", "ports", multiple=True, metavar="BOARD=URL", help="Serial port of a board.")
+@click.option("--port", "ports", multiple=True, metavar="BOARD=URL|ID", help="Where a board is.")
+@click.option("--map", "map_file", type=_PATH, help="The boards of your desk [default: hardware-map.yaml].")
+@click.option(
+    "--busy",
+    type=click.Choice(["refuse", "wait"]),
+    default="refuse",
+    show_default=True,
+    help="What to do when another process uses a board.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the cases, the time they took before, and flash writes.")
 def sweep(
     *,
@@ -74,6 +82,8 @@ def sweep(
     resume: str | None,
     boards_file: Path | None,
     ports: tuple[str, ...],
+    map_file: Path | None,
+    busy: str,
     dry_run: bool,
     **options: Any,
 ) -> None:
@@ -88,17 +98,23 @@ def sweep(
 
     if resume is None:
         plan = RunPlan.from_options(
-            spec_file=spec, options=options, root=out, boards_file=boards_file, ports=ports
+            spec_file=spec,
+            options=options,
+            root=out,
+            boards_file=boards_file,
+            ports=ports,
+            map_file=map_file,
         )
     elif spec or any(options.values()):
         raise ConfigError("--resume with other options.", fix="A resumed run keeps the sweep it began with.")
     else:
-        plan = RunPlan.resume(resume, root=out, boards_file=boards_file, ports=ports)
+        plan = RunPlan.resume(resume, root=out, boards_file=boards_file, ports=ports, map_file=map_file)
     console = _console()
     if dry_run:
         _show_plan(console, plan)
     else:
-        _run(console, plan)
+        with plan.reserve(wait=busy == "wait", on_wait=_say):
+            _run(console, plan)
 
 
 def _run(console: Console, plan: RunPlan) -> None:

@@ -78,6 +78,12 @@ class Bench:
     ports: Mapping[str, Attachment] = field(default_factory=dict)
     """Board name -> where it is, for target `hardware`."""
 
+    def board(self, case: Case) -> Board:
+        """The case's board, as the one on the desk is set up."""
+        board = self.boards[case.board]
+        port = self.ports.get(case.board) if case.target == "hardware" else None
+        return replace(board, baud=port.baud) if port and port.baud else board
+
     def log(self, case: Case) -> Path:
         """The case's log."""
         return self.log_folder / f"{case.slug}.log"
@@ -200,7 +206,7 @@ def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Resul
 
 def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, log: Path) -> None:
     """The vertical line; `run` keeps what is known when a step fails."""
-    case, board, target = run.case, bench.boards[run.case.board], TARGETS[run.case.target]
+    case, board, target = run.case, bench.board(run.case), TARGETS[run.case.target]
     step = bench.progress.step
 
     step(case.id, "compiling")

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from harness.boards import Board, load_boards
-from harness.desk import Attachment, resolve
+from harness.desk import Attachment, reserve, resolve
 from harness.errors import ConfigError
+from harness.hardware_map import load_map
 from harness.pipeline import Bench, Progress, run_sweep
 from harness.provenance import describe_run
 from harness.quantize import VARIANTS, parse_variant
@@ -63,6 +64,7 @@ class RunPlan:
         root: Path,
         boards_file: Path | None,
         ports: Sequence[str],
+        map_file: Path | None = None,
     ) -> Self:
         """Read spec file and options, and check every name.
 
@@ -76,11 +78,20 @@ class RunPlan:
             root=root,
             boards_file=boards_file,
             ports=ports,
+            map_file=map_file,
             name=spec_file.stem if spec_file else "sweep" if any(options.values()) else "default",
         )
 
     @classmethod
-    def resume(cls, run: str, *, root: Path, boards_file: Path | None, ports: Sequence[str]) -> Self:
+    def resume(
+        cls,
+        run: str,
+        *,
+        root: Path,
+        boards_file: Path | None,
+        ports: Sequence[str],
+        map_file: Path | None = None,
+    ) -> Self:
         """The plan of a run that was begun before.
 
         Raises:
@@ -89,7 +100,15 @@ class RunPlan:
         folder = find_run(root, run)
         stored = RunReader.open(folder).provenance
         spec = spec_from_plain(stored.options)
-        plan = cls._expanded(spec, root=root, boards_file=boards_file, ports=ports, name="", resumed=folder)
+        plan = cls._expanded(
+            spec,
+            root=root,
+            boards_file=boards_file,
+            ports=ports,
+            map_file=map_file,
+            name="",
+            resumed=folder,
+        )
         now = plan._describe(stored.run_id, stored.command)
         for name in _MUST_BE_EQUAL:
             before, after = getattr(stored, name), getattr(now, name)
@@ -109,6 +128,7 @@ class RunPlan:
         root: Path,
         boards_file: Path | None,
         ports: Sequence[str],
+        map_file: Path | None,
         name: str,
         resumed: Path | None = None,
     ) -> Self:
@@ -139,11 +159,17 @@ class RunPlan:
             cases=cases,
             boards=boards,
             workloads={key: value for key, value in workloads.items() if key in used},
-            ports=_attached(_ports(ports, boards), cases, boards),
+            ports=_attached(_ports(ports, boards), map_file, cases, boards),
             root=root,
             name=name,
             resumed=resumed,
         )
+
+    def reserve(self, *, wait: bool, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Have the boards that the pending cases need for this run alone; see desk.reserve."""
+        needed = {case.board for case in self.pending() if case.target == "hardware"}
+        wanted = [attachment for name, attachment in self.ports.items() if name in needed]
+        return reserve(wanted, wait=wait, on_wait=on_wait)
 
     def open_run(self, command: Sequence[str]) -> RunWriter:
         """A new folder for the run, or the one that is resumed.
@@ -242,21 +268,24 @@ def _folder(path: Path) -> Path:
 
 
 def _attached(
-    given: Mapping[str, str], cases: Sequence[Case], boards: Mapping[str, Board]
+    given: Mapping[str, str], map_file: Path | None, cases: Sequence[Case], boards: Mapping[str, Board]
 ) -> dict[str, Attachment]:
     """Where the boards are that the cases need."""
-    needed = sorted({case.board for case in cases if case.target == "hardware"})
-    return resolve([boards[name] for name in needed], given=given, plugged=serial_ports()) if needed else {}
+    wanted = sorted({case.board for case in cases if case.target == "hardware"})
+    if not wanted:
+        return {}
+    map_ = load_map(map_file, boards)
+    return resolve(wanted, boards, map_=map_, given=given, plugged=serial_ports())
 
 
 def _ports(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:
-    """BOARD=URL options."""
+    """BOARD=URL or BOARD=ID options."""
     ports = {}
     for text in given:
         board, equals, url = text.partition("=")
         if not (equals and url and board in boards):
             raise ConfigError(
-                f"--port {text!r} names no board of boards.yaml and its port.",
+                f"--port {text!r} names no board of boards.yaml and where it is.",
                 fix="Write --port uno=/dev/ttyACM0 (see `quantrig boards`).",
             )
         ports[board] = url

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -38,18 +39,24 @@ def serial_ports() -> list[SerialPort]:
     return [
         SerialPort(
             device=port.device,
-            description=port.description or "",
+            description=_text(port.description),
             usb_id=None if port.vid is None or port.pid is None else (port.vid, port.pid),
-            serial_number=(port.serial_number or "").strip() or None,
+            serial_number=_text(port.serial_number) or None,
             location=port.location or None,
-            manufacturer=port.manufacturer or "",
-            product=port.product or "",
+            manufacturer=_text(port.manufacturer),
+            product=_text(port.product),
         )
         for port in sorted(list_ports.comports())
     ]
 
 
-def at_device(device: str, ports: list[SerialPort]) -> SerialPort | None:
+def _text(found: str | None) -> str:
+    """What USB says; nothing, where a device says what nobody can print."""
+    text = (found or "").strip()
+    return text if text.isprintable() else ""
+
+
+def at_device(device: str, ports: Sequence[SerialPort]) -> SerialPort | None:
     """The port of this name, links such as those in /dev/serial/by-id followed."""
     real = os.path.realpath(device)
     return next((port for port in ports if port.device in (device, real)), None)
