@@ -64,6 +64,11 @@ def cli() -> None:
 @click.option("-j", "--jobs", type=int, help="Cases at a time (default: one per core).")
 @click.option("--out", type=_PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
 @click.option("--resume", metavar="RUN", help="Continue this run: its folder, its name, or `latest`.")
+@click.option(
+    "--retry-failed", metavar="RUN", help="Run the failed cases of this run again, into its folder."
+)
+@click.option("--retries", type=int, help="Try a case again so often if what it failed by may pass.")
+@click.option("--quarantine", type=_PATH, help="File of known-bad cases to leave out (docs/RESULTS.md).")
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 @click.option("--port", "ports", multiple=True, metavar="BOARD=URL|ID", help="Where a board is.")
 @click.option("--map", "map_file", type=_PATH, help="The boards of your desk [default: hardware-map.yaml].")
@@ -80,6 +85,7 @@ def sweep(
     spec: Path | None,
     out: Path,
     resume: str | None,
+    retry_failed: str | None,
     boards_file: Path | None,
     ports: tuple[str, ...],
     map_file: Path | None,
@@ -91,12 +97,16 @@ def sweep(
 
     A case is one workload, variant, engine, board and target, written digits/ptq-int8/aot@uno:simavr.
     SPEC is a YAML file with the options' names as keys (workloads, variants, boards, targets, lanes,
-    select, samples, jobs, model, data); options win over it. Rows are stored as they arrive: after a
-    kill or a power cut, --resume continues where it stopped.
+    select, samples, jobs, model, data, retries, quarantine); options win over it. Rows are stored as
+    they arrive: after a kill or a power cut, --resume continues where it stopped; --retry-failed runs
+    again what failed.
     """
     from harness.runs import RunPlan
 
-    if resume is None:
+    again = retry_failed or resume
+    if resume and retry_failed:
+        raise ConfigError("--resume and --retry-failed.", fix="--resume runs the failed cases again, too.")
+    if again is None:
         plan = RunPlan.from_options(
             spec_file=spec,
             options=options,
@@ -105,10 +115,19 @@ def sweep(
             ports=ports,
             map_file=map_file,
         )
-    elif spec or any(options.values()):
-        raise ConfigError("--resume with other options.", fix="A resumed run keeps the sweep it began with.")
+    elif spec or any(value for name, value in options.items() if name != "retries"):
+        given = "--resume" if resume else "--retry-failed"
+        raise ConfigError(f"{given} with other options.", fix="A resumed run keeps the sweep it began with.")
     else:
-        plan = RunPlan.resume(resume, root=out, boards_file=boards_file, ports=ports, map_file=map_file)
+        plan = RunPlan.resume(
+            again,
+            root=out,
+            boards_file=boards_file,
+            ports=ports,
+            map_file=map_file,
+            retries=options["retries"],
+            only_failed=retry_failed is not None,
+        )
     console = _console()
     if dry_run:
         _show_plan(console, plan)
@@ -123,6 +142,8 @@ def _run(console: Console, plan: RunPlan) -> None:
     from harness.report import write_report
 
     pending = plan.pending()
+    for remark in plan.remarks():
+        _say(f"quarantine: {remark}")
     with plan.open_run(("quantrig", *sys.argv[1:])) as writer:
         for repair in writer.repairs:
             console.print(f"resume: {repair}", highlight=False)

@@ -11,25 +11,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from harness.errors import ConfigError, ReasonCode
+from harness.attempts import PASSING
+from harness.errors import ConfigError
 from harness.records import Attempt, HostCheck, Measurement, Result, Window
 from harness.rows import format_line, one_line, parse_line
-
-#: What may befall a board or its line, and may not befall it the next time.
-PASSING: Final = frozenset(
-    {
-        ReasonCode.UPLOAD,
-        ReasonCode.NO_BOARD,
-        ReasonCode.BUSY,
-        ReasonCode.NO_REPLY,
-        ReasonCode.WRONG_FIRMWARE,
-        ReasonCode.LINK,
-        ReasonCode.RESET,
-        ReasonCode.HANG,
-        ReasonCode.FAULT,
-        ReasonCode.TARGET,
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,18 +22,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import reference
+from harness.attempts import try_again
 from harness.boards import Board
 from harness.build import build
 from harness.compiler import compile_graph
-from harness.desk import Attachment
+from harness.desk import Attachment, absence
 from harness.errors import DoesNotFitError, MismatchError, QuantrigError, ReasonCode, StackBoundError
 from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
+from harness.marks import marks
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
 from harness.records import (
     MICROS,
     Clock,
     Footprint,
+    LinkRecord,
     Measurement,
     ModelFacts,
     Outcome,
@@ -43,7 +46,7 @@ from harness.records import (
     Verification,
     verify,
 )
-from harness.sweep import Case
+from harness.sweep import HARDWARE, Case
 from harness.targets import TARGETS
 from harness.workloads import DataSet, Workload
 
@@ -75,6 +78,10 @@ class Bench:
     jobs: int
     samples: int | None = None
     """At most so many of each test set; None: all."""
+    retries: int = 0
+    """How often a case is tried again that failed by what may pass."""
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    """Case id -> why it is left out."""
     ports: Mapping[str, Attachment] = field(default_factory=dict)
     """Board name -> where it is, for target `hardware`."""
 
@@ -105,12 +112,19 @@ def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
     """
     by_workload: dict[str, list[Case]] = {}
     for case in cases:
-        reason = TARGETS[case.target].unavailable(bench.boards[case.board], port=bench.ports.get(case.board))
+        if case.id in bench.quarantined:
+            why = bench.quarantined[case.id]
+            outcome = Outcome(status=Status.SKIPPED, reason_code=ReasonCode.QUARANTINED, reason=why)
+            yield _ended(case, outcome)
+            continue
+        board, port = bench.boards[case.board], bench.ports.get(case.board)
+        reason = TARGETS[case.target].unavailable(board, port=port)
         if reason is None:
             by_workload.setdefault(case.workload, []).append(case)
         else:
-            outcome = Outcome(status=Status.UNAVAILABLE, reason_code=ReasonCode.UNAVAILABLE, reason=reason)
-            yield _ended(case, outcome)
+            away = case.target == "hardware" and reason == absence(board, port)
+            code = ReasonCode.NO_BOARD if away else ReasonCode.UNAVAILABLE
+            yield _ended(case, Outcome(status=Status.UNAVAILABLE, reason_code=code, reason=reason))
     yield from _run_tasks([_training(name, group, bench) for name, group in by_workload.items()], bench)
 
 
@@ -122,6 +136,8 @@ class _Task:
     then: Callable[[Any], list[_Task] | Result]
     cases: list[Case]
     """Those that cannot run if the work fails."""
+    desk: str | None = None
+    """The board on the desk that it uses alone."""
 
 
 def _training(name: str, cases: list[Case], bench: Bench) -> _Task:
@@ -138,7 +154,12 @@ def _training(name: str, cases: list[Case], bench: Bench) -> _Task:
 def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Bench) -> _Task:
     def runs(tflite: bytes) -> list[_Task]:
         return [
-            _Task(work=partial(run_case, case, tflite, trained, bench), then=lambda row: row, cases=[case])
+            _Task(
+                work=partial(run_case, case, tflite, trained, bench),
+                then=lambda row: row,
+                cases=[case],
+                desk=bench.ports[case.board].key if case.target == "hardware" else None,
+            )
             for case in cases
         ]
 
@@ -146,10 +167,20 @@ def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Ben
 
 
 def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
-    """Run tasks and what follows from them until nothing is left."""
+    """Run tasks and what follows from them until nothing is left.
+
+    A board on the desk has a thread of its own: its cases take turns, and hold up nobody else's.
+    """
     # Not a `with`: an interrupted sweep must not wait for what its threads still do.
-    pool = ThreadPoolExecutor(bench.jobs, thread_name_prefix="case")
-    running = {pool.submit(task.work): task for task in tasks}
+    pools: dict[str | None, ThreadPoolExecutor] = {}
+
+    def submit(task: _Task) -> Future[Any]:
+        if task.desk not in pools:
+            threads = bench.jobs if task.desk is None else 1
+            pools[task.desk] = ThreadPoolExecutor(threads, thread_name_prefix=task.desk or "case")
+        return pools[task.desk].submit(task.work)
+
+    running = {submit(task): task for task in tasks}
     try:
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -162,9 +193,10 @@ def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
                 if isinstance(following, Result):
                     yield following
                 else:
-                    running |= {pool.submit(task.work): task for task in following}
+                    running |= {submit(task): task for task in following}
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for pool in pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def train(name: str, identifiers: Sequence[str], bench: Bench) -> Trained:
@@ -192,15 +224,25 @@ def quantize(trained: Trained, identifier: str, bench: Bench) -> bytes:
 
 def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
     """One case from its .tflite to its row; never raises for anything that the case itself did wrong."""
-    run = _CaseRun(case=case, started=time.monotonic(), started_at=_now())
+    try:
+        return try_again(
+            partial(_attempt, case, tflite, trained, bench),
+            retries=bench.retries,
+            on_failure=lambda code: bench.progress.step(case.id, f"again after {code}"),
+        )
+    finally:
+        bench.progress.finished(case.id)
+
+
+def _attempt(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
+    port = bench.ports.get(case.board) if case.target == HARDWARE else None
+    run = _CaseRun(case=case, started=time.monotonic(), started_at=_now(), address=port.key if port else "")
     log = bench.log(case)
     try:
         _measure_case(run, tflite, trained, bench, log)
         run.outcome = Outcome(status=Status.OK, warnings=_warnings(run))
     except Exception as error:
         run.outcome = _outcome(error, log)
-    finally:
-        bench.progress.finished(case.id)
     return run.result()
 
 
@@ -238,6 +280,7 @@ def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, 
             inputs=[inputs],
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
         )
+    run.link = measurement.link
 
     step(case.id, "verifying")
     (expected,) = reference.expected_outputs(tflite, [inputs])
@@ -270,6 +313,8 @@ class _CaseRun:
     verification: Verification | None = None
     score: Score | None = None
     toolchain: str | None = None
+    link: LinkRecord | None = None
+    address: str = ""
 
     def result(self) -> Result:
         if self.outcome is None:
@@ -285,6 +330,8 @@ class _CaseRun:
             verification=self.verification,
             score=self.score,
             toolchain=self.toolchain,
+            link=self.link,
+            address=self.address,
         )
 
 
@@ -329,6 +376,8 @@ def _warnings(run: _CaseRun) -> tuple[str, ...]:
     warnings = []
     if run.clock is None:
         warnings.append("the counter of this machine means nothing: outputs are compared, nothing is timed")
+    if run.case.target == HARDWARE:
+        warnings.extend(marks(measured))
     return tuple(warnings)
 
 

@@ -7,25 +7,26 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from harness.boards import Board, load_boards
 from harness.desk import Attachment, reserve, resolve
-from harness.errors import ConfigError
+from harness.errors import ConfigError, ReasonCode
 from harness.hardware_map import load_map
 from harness.pipeline import Bench, Progress, run_sweep
 from harness.provenance import describe_run
 from harness.quantize import VARIANTS, parse_variant
+from harness.quarantine import Quarantine
 from harness.records import Provenance, Result, Status
 from harness.resources import cache_dir
 from harness.run_reader import RunReader, find_run
 from harness.serial_ports import serial_ports
 from harness.spec_file import read_spec, spec_from_plain
 from harness.store import RunWriter, new_run_id
-from harness.sweep import Case, Known, SweepSpec, expand
+from harness.sweep import HARDWARE, Case, Known, SweepSpec, expand
 from harness.workloads import WORKLOADS, CustomWorkload, Workload
 
 ENGINES = ("aot",)
@@ -54,6 +55,9 @@ class RunPlan:
     name: str
     """Last part of a new run's id."""
     resumed: Path | None = None
+    only_failed: bool = False
+    """Of a resumed run, only the cases that failed."""
+    quarantine: Quarantine | None = None
 
     @classmethod
     def from_options(
@@ -91,8 +95,14 @@ class RunPlan:
         boards_file: Path | None,
         ports: Sequence[str],
         map_file: Path | None = None,
+        retries: int | None = None,
+        only_failed: bool = False,
     ) -> Self:
         """The plan of a run that was begun before.
+
+        Args:
+            retries: in place of what the run was begun with.
+            only_failed: leave out cases that have no row, or whose lane was not available.
 
         Raises:
             ConfigError: there is no such run, or what it needs is gone.
@@ -100,6 +110,7 @@ class RunPlan:
         folder = find_run(root, run)
         stored = RunReader.open(folder).provenance
         spec = spec_from_plain(stored.options)
+        spec = spec if retries is None else replace(spec, retries=retries)
         plan = cls._expanded(
             spec,
             root=root,
@@ -108,6 +119,7 @@ class RunPlan:
             map_file=map_file,
             name="",
             resumed=folder,
+            only_failed=only_failed,
         )
         now = plan._describe(stored.run_id, stored.command)
         for name in _MUST_BE_EQUAL:
@@ -131,6 +143,7 @@ class RunPlan:
         map_file: Path | None,
         name: str,
         resumed: Path | None = None,
+        only_failed: bool = False,
     ) -> Self:
         boards = load_boards(boards_file)
         workloads: dict[str, Workload] = dict(WORKLOADS)
@@ -163,11 +176,14 @@ class RunPlan:
             root=root,
             name=name,
             resumed=resumed,
+            only_failed=only_failed,
+            quarantine=Quarantine.read(spec.quarantine) if spec.quarantine else None,
         )
 
     def reserve(self, *, wait: bool, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
         """Have the boards that the pending cases need for this run alone; see desk.reserve."""
-        needed = {case.board for case in self.pending() if case.target == "hardware"}
+        skipped = self.quarantined
+        needed = {c.board for c in self.pending() if c.target == HARDWARE and c.id not in skipped}
         wanted = [attachment for name, attachment in self.ports.items() if name in needed]
         return reserve(wanted, wait=wait, on_wait=on_wait)
 
@@ -202,8 +218,29 @@ class RunPlan:
         """The cases that are still to run: all of a new run, the unfinished ones of a resumed run."""
         if self.resumed is None:
             return self.cases
-        finished = RunReader.open(self.resumed).finished
-        return tuple(case for case in self.cases if case.id not in finished)
+        reader, quarantined = RunReader.open(self.resumed), self.quarantined
+        if self.only_failed:
+            again = {row.case for row in reader.rows if row.status is Status.FAILED}
+        else:
+            released = {
+                row.case
+                for row in reader.rows
+                if row.reason_code == ReasonCode.QUARANTINED and row.case not in quarantined
+            }
+            again = {case.id for case in self.cases} - reader.finished | released
+        return tuple(case for case in self.cases if case.id in again)
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Case id -> why it is left out."""
+        if self.quarantine is None:
+            return {}
+        reasons = {case.id: self.quarantine.reason(case.id) for case in self.cases}
+        return {case: reason for case, reason in reasons.items() if reason}
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know of the plan before it runs, a sentence each."""
+        return self.quarantine.unused(case.id for case in self.cases) if self.quarantine else ()
 
     def run(self, cases: Sequence[Case], writer: RunWriter, progress: Progress) -> Iterator[Result]:
         """Run these cases; each Result is on the disk before it is yielded."""
@@ -217,6 +254,8 @@ class RunPlan:
             jobs=self.jobs,
             samples=self.spec.samples,
             ports=self.ports,
+            retries=self.spec.retries or 0,
+            quarantined=self.quarantined,
         )
         for result in run_sweep(cases, bench):
             writer.add(result)

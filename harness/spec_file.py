@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import ConfigError
-from harness.sweep import KEYS, LISTS, PATHS, Lane, SweepSpec, check_key, parse_field
+from harness.sweep import KEYS, LISTS, NUMBERS, PATHS, Lane, SweepSpec, check_key, parse_field
 
 _MAX_FILE_BYTES: Final = 1_000_000
+#: Keys that runs of an older quantrig lack; the defaults are what those did.
+_LATER: Final = ("retries", "quarantine")
 
 
 def read_spec(path: Path) -> SweepSpec:
@@ -55,7 +57,7 @@ def spec_from_plain(plain: Mapping[str, Any]) -> SweepSpec:
     with _located("The stored sweep: "):
         for key in plain:
             check_key(key)
-        missing = [key for key in KEYS if key not in plain]
+        missing = [key for key in KEYS if key not in plain and key not in _LATER]
         if missing:
             raise ConfigError(f"{missing[0]!r} is missing.", fix="Start a new run instead of resuming.")
         for key, value in plain.items():
@@ -87,8 +89,8 @@ def _check_type(key: str, value: object) -> None:
                 raise ConfigError(f"{key} must hold names, not {found}.", fix="Put the name in quotes.")
     elif key in PATHS and not isinstance(value, str):
         raise ConfigError(f"{key} must be a path, not {found}.", fix="Put the path in quotes.")
-    elif key in ("samples", "jobs") and type(value) is not int:
-        raise ConfigError(f"{key} must be a whole number, not {found}.", fix="Give a whole number above 0.")
+    elif key in NUMBERS and type(value) is not int:
+        raise ConfigError(f"{key} must be a whole number, not {found}.", fix="Give a whole number.")
 
 
 def _read_yaml(path: Path) -> list[tuple[str, int, Any]]:

@@ -34,6 +34,8 @@ _CASE_FORM: Final = "A case is workload/variant/engine@board:target."
 _LANE: Final = re.compile(rf"({_NAME}):({_NAME})")
 # A file name may have 255 bytes; log and lock suffixes need some of them.
 _MAX_ID_CHARS: Final = 200
+#: What has failed so often does not pass.
+MAX_RETRIES: Final = 20
 
 
 def canonical_variant(text: str) -> str:
@@ -174,6 +176,10 @@ class SweepSpec:
     model: Path | None = None
     """The user's own .keras or .h5, absolute."""
     data: Path | None = None
+    retries: int | None = None
+    """How often a case is tried again whose failure may pass; None: never."""
+    quarantine: Path | None = None
+    """A file of cases to leave out, absolute."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variants", tuple(canonical_variant(text) for text in self.variants))
@@ -184,6 +190,11 @@ class SweepSpec:
             if number is not None and (type(number) is not int or number < 1):
                 what = f"{key}: {number!r} is not a positive number."
                 raise ConfigError(what, fix="Give a whole number above 0.")
+        if self.retries is not None and (
+            type(self.retries) is not int or not 0 <= self.retries <= MAX_RETRIES
+        ):
+            what = f"retries: {self.retries!r} is not a number from 0 to {MAX_RETRIES}."
+            raise ConfigError(what, fix="Give a small whole number.")
         if self.lanes and (self.boards or self.targets):
             raise ConfigError("lanes, and also boards or targets.", fix="Give lanes alone, or those two.")
         if self.data is not None and self.model is None:
@@ -211,7 +222,8 @@ class SweepSpec:
 
 KEYS: Final = tuple(field.name for field in fields(SweepSpec))
 LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes", "select")
-PATHS: Final = ("model", "data")
+PATHS: Final = ("model", "data", "quarantine")
+NUMBERS: Final = ("samples", "jobs", "retries")
 
 
 def check_key(key: str) -> None:
