@@ -76,17 +76,21 @@ class BoardTransport:
         """See Transport."""
         self._line.close()
 
-    def reopen(self) -> None:
-        """See Recoverable."""
+    def reopen(self, *, starting: bool = False) -> None:
+        """See Recoverable. A board that runs on is reset, where DTR or RTS does that.
+
+        Args:
+            starting: it has just been flashed or turned on, and starts by itself.
+        """
         self._line.close()
         until = self._time.now() + self._place.return_s
         while True:
             trouble: QuantrigError | None = None
             if url := self._place.find():
                 try:
-                    self._line = _open(self._place, url, self._time)
+                    self._line = _open(self._place, url, self._time, reset=not starting, settle=starting)
                 # who may open it is settled, and who else wants to see it asked, a moment after it is there
-                except (UnavailableError, PortBusyError) as error:
+                except (UnavailableError, PortBusyError, LineLostError) as error:
                     trouble = error
                 else:
                     return
@@ -100,7 +104,7 @@ class BoardTransport:
             return False
         self._line.close()
         self._place.power_cycle()
-        self.reopen()
+        self.reopen(starting=True)
         return True
 
 
@@ -114,9 +118,9 @@ class TunableBoardTransport(BoardTransport):
         self._line.set_baud(baud)
 
 
-def _open(place: BoardPlace, url: str, time: HostTime) -> Line:
+def _open(place: BoardPlace, url: str, time: HostTime, *, reset: bool = False, settle: bool = False) -> Line:
     line = open_line(url, place.baud, lines_down=place.lines_down, time=time)
-    if line.resets_on_open:
+    if line.resets_on_open or (reset and line.reset()) or settle:
         time.sleep(place.settle_s)
     return line
 

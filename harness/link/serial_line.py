@@ -30,6 +30,9 @@ _SERIAL_SLICE_S: Final = 0.05
 
 _CONNECT_S: Final = 5.0
 
+#: How long DTR and RTS are down for a reset.
+_PULSE_S: Final = 0.05
+
 _CHUNK_BYTES: Final = 65536
 
 
@@ -116,6 +119,28 @@ class SerialTransport:
             raise UnavailableError(f"{self._url} cannot do {baud} baud: {error}.") from error
         self.baud = baud
 
+    def reset(self) -> bool:
+        """Reset the board by its lines; False: this port has none. Most boards heed one of the two.
+
+        DTR first, down and up: on an ESP32's circuit that ends in a start of the program, not of the
+        bootloader.
+
+        Raises:
+            LineLostError: the board is gone.
+        """
+        up = bool(self._port.dtr)
+        try:
+            for state in (not up, up):
+                self._port.dtr = state
+                self._port.rts = state
+                self._time.sleep(_PULSE_S)
+            self._port.reset_input_buffer()
+        except OSError as error:
+            if error.errno in (errno.ENOTTY, errno.EINVAL):
+                return False
+            raise _lost(self._url) from error
+        return True
+
     def close(self) -> None:
         """See Transport."""
         with contextlib.suppress(OSError):
@@ -164,6 +189,10 @@ class SocketTransport:
                 cause="Nobody listens there.",
                 fix="Start the program that shares the board's port, then run again.",
             ) from error
+
+    def reset(self) -> bool:
+        """A TCP connection has no lines."""
+        return False
 
     def write(self, data: bytes) -> None:
         """See Transport."""

@@ -4,42 +4,33 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
-from harness import children, pio, toolchains
-from harness.boards import Board, Upload
+from harness import children, toolchains
+from harness.boards import Board
 from harness.build import Firmware
 from harness.desk import Attachment, absence
-from harness.errors import UnavailableError, UploadError
-from harness.link import SerialTransport, Transport
-from harness.resources import cache_dir, resource
+from harness.errors import ConfigError, QuantrigError, UnavailableError
+from harness.link import Session, Timing, Transport
+from harness.link.board_line import BoardPlace, BoardTransport, open_board
+from harness.link.host_time import SYSTEM, HostTime
+from harness.targets.upload import UPLOADERS, upload
 
-#: Upload protocol -> the program that PlatformIO starts, and Debian's package of it.
-UPLOADERS: Final[dict[str, tuple[str, str]]] = {
-    "arduino": ("avrdude", "avrdude"),
-    "stlink": ("st-flash", "stlink-tools"),
-    "openocd": ("openocd", "openocd"),
-    "wiring": ("avrdude", "avrdude"),
-}
+#: How long a board that may run the right firmware already is asked for it.
+_ASK_S: Final = 1.5
 
-#: These want to be told the port.
-_SERIAL_PROTOCOLS: Final = ("arduino", "wiring")
+#: What a power-cycle command may take.
+_POWER_CYCLE_S: Final = 60.0
 
-#: A board with native USB is away for this long after it has been flashed.
-_RETURN_S: Final = 10.0
-
-_UPLOAD_TIMEOUT_S: Final = 180.0
-
-#: Cases of one board wait here for each other. Other programs are told apart by the port's own lock.
-_ports: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+#: Cases of one board wait here for each other; desk.reserve keeps other processes away.
+_boards: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def clock(board: Board) -> str | None:
@@ -81,84 +72,60 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def open(  # noqa: A001 - the name that every target has
-    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None
+    firmware: Firmware, board: Board, *, log: Path, port: Attachment | None = None, time: HostTime = SYSTEM
 ) -> Iterator[Transport]:
-    """See Target."""
+    """See Target. The transport is Recoverable, and Retunable on a serial port."""
     reason = unavailable(board, port=port)
-    if reason or port is None or port.url is None or board.baud is None or board.upload is None:
+    if reason or port is None or board.baud is None or board.upload is None:
         raise UnavailableError(reason or f"{board.title} has no serial port.")
-    with _ports[port.url]:
-        # the same lock as for talking, so nobody is flashed in the middle of somebody's measurement
-        SerialTransport(port.url, board.baud).close()
-        _upload(firmware, board, board.upload, port.url, log)
-        transport = _reopened(port.url, board.baud)
+    with _boards[port.key]:
+        line = open_board(_place(board, board.baud, port, log), time=time)
         try:
-            time.sleep(board.reset.settle_s)
-            yield transport
+            if _runs(line, firmware.firmware_sha256):
+                _note(log, f"{port.id} runs this firmware already: not flashed.")
+            else:
+                # opened until now, so nobody is flashed in the middle of somebody else's conversation
+                line.close()
+                upload(firmware, board, board.upload, port, log=log, time=time)
+                line.reopen(starting=True)
+            yield line
         finally:
-            transport.close()
+            line.close()
 
 
-def _reopened(port: str, baud: int) -> Transport:
-    """The port once it is there again: with native USB it goes away with the program that made it."""
-    deadline = time.monotonic() + _RETURN_S
-    while True:
-        try:
-            return SerialTransport(port, baud)
-        except UnavailableError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.2)
+def _place(board: Board, baud: int, port: Attachment, log: Path) -> BoardPlace:
+    def power_cycle() -> None:
+        _note(log, f"{port.id}: turned off and on by `{shlex.join(port.power_cycle)}`.")
+        done = children.run(port.power_cycle, timeout_s=_POWER_CYCLE_S, log=log)
+        if done.returncode != 0:
+            ended = (
+                f"took more than {_POWER_CYCLE_S:g} s" if done.timed_out else f"exit code {done.returncode}"
+            )
+            raise ConfigError(
+                f"The power-cycle command of {port.id} failed ({ended}): {done.output.strip()[-200:]}",
+                fix=f"Try it by hand: `{shlex.join(port.power_cycle)}`.",
+            )
+
+    return BoardPlace(
+        name=port.id,
+        find=port.find,
+        baud=baud,
+        settle_s=board.reset.settle_s,
+        return_s=port.return_s,
+        lines_down=port.lines_down,
+        power_cycle=power_cycle if port.power_cycle else None,
+    )
 
 
-def _upload(firmware: Firmware, board: Board, upload: Upload, port: str, log: Path) -> None:
-    """Flash the very image that was built and stamped."""
-    arguments = ["-t", "upload"]
-    if board.upstream or upload.protocol in _SERIAL_PROTOCOLS:
-        arguments += ["--upload-port", port]
-    template = pio.prepare(resource("firmware"), cache_dir())
-    with TemporaryDirectory(prefix="quantrig-upload-") as work:
-        if board.upstream:
-            # those platforms upload what lies in their own folder, and must not make it anew
-            arguments += ["-t", "nobuild", "--disable-auto-clean"]
-            output = Path(work) / "build" / pio.ENVIRONMENT
-            output.mkdir(parents=True)
-            for file in firmware.folder.glob("*.*"):
-                if file.is_file():
-                    shutil.copy2(file, output)
-        done = pio.run(
-            template,
-            board,
-            *arguments,
-            work=Path(work),
-            model=firmware.model,
-            log=log,
-            timeout_s=_UPLOAD_TIMEOUT_S,
-            variables={"QR_IMAGE": str(firmware.image)},
-        )
-    if done.returncode != 0:
-        words = _complaint(done.output, "" if board.upstream else f"{UPLOADERS[upload.protocol][0]} ")
-        raise UploadError(
-            f"{board.title} on {port} was not flashed: {words}",
-            cause="It is not plugged in there, its bootloader did not answer, or it needs another uploader.",
-            fix=f"Check cable and port (`quantrig boards`); the whole output is in {log}.",
-        )
+def _runs(line: BoardTransport, digest: str) -> bool:
+    """Whether the board answers with this very firmware; anything else may be on the line."""
+    timing = Timing(baud=line.baud, hello_total_s=_ASK_S)
+    try:
+        return Session(line, timing=timing).hello().firmware_sha256 == digest
+    except QuantrigError:
+        return False
 
 
-#: Not the uploader's own words: what SCons and PlatformIO say because of them, and the command itself.
-_FRAME: Final = re.compile(r"\*\*\* \[|=+ \[|scons: ")
-
-
-def _complaint(output: str, command: str) -> str:
-    """The uploader's first line that sounds like trouble.
-
-    It speaks after its own command line; but two pipes lead here, so its words may overtake that line, and
-    what follows from them may overtake its words.
-    """
-    before, shown, after = output.rpartition(f"\n{command}" if command else "\nUploading ")
-    late, early = ([line for line in text.splitlines() if not _FRAME.match(line)] for text in (after, before))
-    words = late[1:] if shown else late
-    trouble = [
-        line for line in words + early if re.search(r"error|fail|cannot|can't|unable|not found", line, re.I)
-    ]
-    return next((line.strip() for line in trouble + words if line.strip()), "no message")
+def _note(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")

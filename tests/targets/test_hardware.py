@@ -28,6 +28,7 @@ from harness.errors import LineLostError, PortBusyError, UnavailableError, Uploa
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
 from harness.targets import hardware
+from harness.targets.upload import UPLOADERS, complaint
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
 UNO = replace(BOARDS["uno"], reset=Reset(settle_s=0.1))
@@ -147,7 +148,7 @@ def test_the_complaint_is_found_in_whatever_order_two_pipes_bring_the_lines(orde
     output = "\n".join(
         ["Configuring upload protocol...", *(lines[i] for i in order), "=== [FAILED] Took 1 s ==="]
     )
-    assert hardware._complaint(output, "avrdude ") == lines[1]
+    assert complaint(output, "avrdude ") == lines[1]
 
 
 def test_a_busy_port_is_neither_flashed_nor_opened(
@@ -197,7 +198,7 @@ def test_two_cases_of_one_board_wait_for_each_other(
 def test_no_port_or_no_way_to_flash_is_unavailable(
     board: Board, reason: str, firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(hardware.UPLOADERS, "arduino", ("true", "coreutils"))  # an uploader that is there
+    monkeypatch.setitem(UPLOADERS, "arduino", ("true", "coreutils"))  # an uploader that is there
     with (
         pytest.raises(UnavailableError, match=reason),
         hardware.open(firmware, board, log=tmp_path / "log"),

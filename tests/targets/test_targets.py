@@ -19,7 +19,8 @@ from harness.errors import TargetError, UnavailableError
 from harness.link.session import Session
 from harness.measure import measure
 from harness.records import Clock
-from harness.targets import TARGETS, hardware, qemu, simavr
+from harness.targets import TARGETS, qemu, simavr
+from harness.targets.upload import UPLOADERS
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
 LANES = [
@@ -198,7 +199,7 @@ def test_versions_name_numbers() -> None:
 def test_a_pair_that_cannot_be_says_why(
     target: str, board: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(hardware.UPLOADERS, "arduino", ("true", "coreutils"))  # an uploader that is there
+    monkeypatch.setitem(UPLOADERS, "arduino", ("true", "coreutils"))  # an uploader that is there
     assert reason in (TARGETS[target].unavailable(BOARDS[board]) or "")
 
 
