@@ -19,7 +19,7 @@ from harness.errors import TargetError, UnavailableError
 from harness.link.session import Session
 from harness.measure import measure
 from harness.records import Clock
-from harness.targets import TARGETS, qemu, simavr
+from harness.targets import TARGETS, hardware, qemu, simavr
 from harness.targets.upload import UPLOADERS
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
