@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.boards import Board
+    from harness.desk import Attachment
     from harness.rows import Row
     from harness.runs import RunPlan
 
@@ -170,12 +171,14 @@ def _run(console: Console, plan: RunPlan) -> None:
 
 def _show_run(console: Console, folder: Path) -> tuple[Row, ...]:
     """Tables and counts of a run; gives its rows."""
-    from harness.report import terminal_tables
+    from harness.report import terminal_remarks, terminal_tables
     from harness.run_reader import RunReader
 
     reader = RunReader.open(folder)
     for table in terminal_tables(reader.rows, reader.provenance):
         console.print(table)
+    for remark in terminal_remarks(reader):
+        console.print(f"line of {remark}", **_PLAIN)
     counts = Counter(row.status.value for row in reader.rows)
     console.print(", ".join(f"{count} {status}" for status, count in counts.items()), highlight=False)
     return reader.rows
@@ -230,14 +233,28 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
 
 @cli.command()
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
-def boards(boards_file: Path | None) -> None:
+@click.option("--map", "map_file", type=_PATH, help="The boards of your desk [default: hardware-map.yaml].")
+@click.option("--write-map", is_flag=True, help="Add what is plugged in to that file, or make it.")
+def boards(boards_file: Path | None, map_file: Path | None, write_map: bool) -> None:
     """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
+    from harness import hardware_map
     from harness.boards import load_boards
+    from harness.desk_view import attached, desk_lines
     from harness.serial_ports import serial_ports
 
-    known = load_boards(boards_file)
+    known, plugged = load_boards(boards_file), serial_ports()
+    desk = hardware_map.load_map(map_file, known)
     console = _console()
-    lanes = {board.name: _lanes(board) for board in known.values()}
+    if write_map:
+        text, changes = desk.updated(plugged, known)
+        if changes:
+            hardware_map.write_map(desk.path, text)
+        desk = hardware_map.load_map(desk.path, known)
+        for change in changes or ("nothing to change",):
+            console.print(f"{desk.path}: {change}", **_PLAIN)
+    lanes = {
+        board.name: _lanes(board, *attached(board, known, desk, plugged)) for board in known.values()
+    }
     width = max(len(f"{board}:{target}") for board, found in lanes.items() for target, _ in found)
     for board in known.values():
         console.print(f"{board.name}  {board.title}: {_description(board)}", style="bold", **_PLAIN)
@@ -245,35 +262,37 @@ def boards(boards_file: Path | None) -> None:
             console.print(f"  {f'{board.name}:{target}':{width}}  {reason or 'ready'}", **_PLAIN)
     reasons = [reason for found in lanes.values() for _, reason in found]
     ready = reasons.count(None)
-    console.print(f"\n{len(known)} boards, {len(reasons)} lanes, {ready} of them ready here", **_PLAIN)
-    ports = serial_ports()
-    console.print("\nplugged in:" if ports else "\nplugged in: no serial port found", highlight=False)
-    for port in ports:
-        names = [b.name for b in known.values() if b.upload and port.usb_id in b.upload.usb_ids]
-        guess = f"  maybe {' or '.join(names)}: --port {names[0]}={port.device}" if names else ""
-        console.print(f"  {port.device}  {port.description}{guess}", **_PLAIN)
+    console.print(f"\n{len(known)} boards, {len(reasons)} lanes, {ready} of them ready here\n", **_PLAIN)
+    for line in desk_lines(known, desk, plugged):
+        console.print(line, **_PLAIN)
 
 
 @cli.command()
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
 def doctor(boards_file: Path | None) -> None:
-    """Say what is missing on this machine for which lane, and the command that installs it.
+    """Say what is missing on this machine for which lane, and the command that installs it; then what would
+    trip the boards that are plugged in.
 
     Exit code 4 if a lane of the default sweep cannot run.
     """
     from harness.boards import load_boards
+    from harness.serial_ports import serial_ports
     from harness.sweep import DEFAULT_LANES
+    from harness.traps import find_traps
 
     console = _console()
+    known = load_boards(boards_file)
     default = {(lane.board, lane.target) for lane in DEFAULT_LANES}
     broken = 0
-    for board in load_boards(boards_file).values():
+    for board in known.values():
         for target, reason in _lanes(board):
             in_default = (board.name, target) in default
             broken += bool(reason and in_default)
             mark = "ready  " if reason is None else "MISSING" if in_default else "-      "
             text = f"{mark} {board.name}:{target}{f'  {reason}' if reason else ''}"
             console.print(text, **_PLAIN)
+    for trap in find_traps(serial_ports(), known):
+        console.print(f"TRAP    {trap.what}\n        {trap.fix}", **_PLAIN)
     if broken:
         _say(f"{broken} lanes of the default sweep cannot run here.")
         sys.exit(4)
@@ -342,11 +361,17 @@ def compare(
         sys.exit(1)
 
 
-def _lanes(board: Board) -> list[tuple[str, str | None]]:
-    """(target, why it cannot run here or None) of a board."""
+def _lanes(
+    board: Board, port: Attachment | None = None, unclear: str | None = None
+) -> list[tuple[str, str | None]]:
+    """(target, why it cannot run here or None) of a board; `unclear`: why nobody knows where it is."""
     from harness.targets import TARGETS
 
-    return [(target, TARGETS[target].unavailable(board)) for target in board.targets]
+    found = [(target, TARGETS[target].unavailable(board, port=port)) for target in board.targets]
+    return [
+        (target, unclear if unclear and reason and target == "hardware" else reason)
+        for target, reason in found
+    ]
 
 
 def _description(board: Board) -> str:

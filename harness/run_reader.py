@@ -135,6 +135,16 @@ class RunReader:
         return tuple(lines)
 
     @property
+    def current_links(self) -> tuple[LinkLine, ...]:
+        """The attempts behind the rows that count, in planned order."""
+        last = {row.case: number for number, row in enumerate(self.all_rows, 1)}
+        lines: dict[str, list[LinkLine]] = {case: [] for case in self.provenance.cases}
+        for line in self.links:
+            if line.row == last[line.case]:
+                lines[line.case].append(line)
+        return tuple(line for case in lines.values() for line in case)
+
+    @property
     def whole_links_bytes(self) -> int:
         """Length of links.csv without lines that no row stands for; 0 where there is no such file."""
         return sum(len(line) + 1 for line in self._link_file[: 1 + len(self.links)])

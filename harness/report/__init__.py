@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.report.compare import compare
 from harness.report.compare_input import Side
 from harness.report.compare_rules import Judgement, parse_rules
+from harness.report.devices import Tries, line_remarks
 from harness.report.markdown import report_text
 from harness.report.plots import figures
 from harness.report.style import save
@@ -17,7 +18,7 @@ from harness.report.tables import terminal_tables
 from harness.report.view import View
 from harness.run_reader import RunReader
 
-__all__ = ["compare_runs", "terminal_tables", "write_report"]
+__all__ = ["compare_runs", "terminal_remarks", "terminal_tables", "write_report"]
 
 
 def write_report(run: Path) -> Path:
@@ -45,13 +46,18 @@ def write_report(run: Path) -> Path:
         for stale in set(folder.glob("*.png")) - current:
             stale.unlink()
         temporary = run / ".report.md.tmp"
-        temporary.write_text(report_text(view, samples, images), encoding="utf-8")
+        temporary.write_text(report_text(view, samples, images, Tries.of(reader)), encoding="utf-8")
         temporary.replace(report)
     except OSError as error:
         raise ConfigError(
             f"Cannot write the report of {run}: {error.strerror}.", fix="Free space or permit it."
         ) from error
     return report
+
+
+def terminal_remarks(reader: RunReader) -> Iterator[str]:
+    """What a run's lines went through, a sentence per lane that was not clean."""
+    return line_remarks(reader.current_links)
 
 
 def compare_runs(root: Path, base: str, new: str, rules: Sequence[str]) -> Judgement:

@@ -8,9 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from harness.records import Clock, Status
+from harness.report.devices import NO_TRIES, Tries, device_sections
 from harness.report.stats import base_of, ratio
 from harness.report.tables import clock_title, escape_markdown, markdown_table, tables
-from harness.report.view import FLOAT, HARDWARE, STATUS_TEXT, TICKS, Entry, View, integer
+from harness.report.view import (
+    FLOAT,
+    HARDWARE,
+    QUARANTINED,
+    STATUS_TEXT,
+    TICKS,
+    Entry,
+    View,
+    integer,
+    status_text,
+)
 from harness.rows import Row, Samples
 
 _READING: Final = """\
@@ -30,12 +41,18 @@ _READING: Final = """\
 """  # noqa: RUF001 - the dash that the tables show
 
 
-def report_text(view: View, samples: Mapping[str, Samples], plots: Sequence[tuple[str, str]]) -> str:
+def report_text(
+    view: View,
+    samples: Mapping[str, Samples],
+    plots: Sequence[tuple[str, str]],
+    tries: Tries = NO_TRIES,
+) -> str:
     """The whole report; `plots` are (path relative to the report, caption)."""
     sections = [
         f"# Run {escape_markdown(view.provenance.run_id)}\n",
         "\n".join(f"- {line}" for line in _summary(view)) + "\n",
         *_results(view, samples),
+        *device_sections(view, tries),
         _plots(plots),
         "## How to read this\n\n" + _READING,
         _not_on_hardware(view),
@@ -45,8 +62,9 @@ def report_text(view: View, samples: Mapping[str, Samples], plots: Sequence[tupl
 
 
 def _summary(view: View) -> Iterator[str]:
-    counts = Counter(entry.row.status for entry in view.entries if entry.row is not None)
-    parts = [f"{counts[status]} {STATUS_TEXT[status]}" for status in Status if counts[status]]
+    counts = Counter(status_text(entry.row) for entry in view.entries if entry.row is not None)
+    names = (*STATUS_TEXT.values(), QUARANTINED)
+    parts = [f"{counts[name]} {name}" for name in names if counts[name]]
     pending = len(view.entries) - counts.total()
     if pending:
         parts.append(f"{pending} not run yet")

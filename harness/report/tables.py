@@ -15,7 +15,6 @@ from harness.report.stats import doubts, metric_interval
 from harness.report.view import (
     CLOCK_TITLES,
     METRIC_TITLES,
-    STATUS_TEXT,
     TICKS,
     Entry,
     View,
@@ -23,6 +22,7 @@ from harness.report.view import (
     integer,
     metric_text,
     of_workload,
+    status_text,
 )
 from harness.rows import Row, Samples, one_line
 
@@ -136,7 +136,7 @@ def _outcome(entry: Entry) -> tuple[str, str]:
         return "not run", _NOT_RUN
     if entry.ok:
         return "ok", ""
-    return STATUS_TEXT[entry.row.status], entry.row.reason or f"No reason given ({entry.row.reason_code})."
+    return status_text(entry.row), entry.row.reason or f"No reason given ({entry.row.reason_code})."
 
 
 def _metric_title(entries: Sequence[Entry]) -> str:

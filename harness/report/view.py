@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from harness.errors import ReasonCode
 from harness.records import Clock, Provenance, Status
 from harness.rows import Row, one_line
 
@@ -27,6 +28,7 @@ STATUS_TEXT: Final = {
     Status.SKIPPED: "skipped",
     Status.FAILED: "FAILED",
 }
+QUARANTINED: Final = "quarantined"
 HARDWARE: Final = "hardware"
 FLOAT: Final = "float32"
 #: How each metric is written and read; another one is shown as it is.
@@ -146,6 +148,11 @@ class View:
     def labels(self, entries: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
         """(lanes, label) of the lanes among the entries, those of one label together."""
         return together({lane: self.lane_label(lane) for lane in _unique(entry.lane for entry in entries)})
+
+
+def status_text(row: Row) -> str:
+    """How a report calls the outcome of a row."""
+    return QUARANTINED if row.reason_code == ReasonCode.QUARANTINED else STATUS_TEXT[row.status]
 
 
 def lane_label(provenance: Provenance | None, lane: str) -> str:

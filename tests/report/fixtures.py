@@ -38,7 +38,12 @@ KNOWN: Final = Known(
     engines=("aot",),
     boards={"native": ("native",), "uno": ("hardware", "simavr"), "stm32f4": ("hardware", "qemu")},
 )
-CLOCKS: Final = {"native": Clock.WALL, "simavr": Clock.CYCLES, "qemu": Clock.INSTRUCTIONS}
+CLOCKS: Final = {
+    "native": Clock.WALL,
+    "simavr": Clock.CYCLES,
+    "hardware": Clock.CYCLES,
+    "qemu": Clock.INSTRUCTIONS,
+}
 COUNTER_HZ: Final = {"native": 1_000_000_000, "uno": 16_000_000, "stm32f4": 168_000_000}
 SAMPLES: Final = {"digits": 360, "gesture": 200, "sine": 200}
 OUTPUTS: Final = {"digits": 10, "gesture": 4, "sine": 1}
