@@ -5,7 +5,8 @@ Frames of our own functions come from `-fstack-usage`; those of library function
 file, are read off their pushes (Xtensa: all of them off `entry`). Edges come from the linked program, so
 what the linker threw away does not count and what it pulled in does. The bound is the worst path from
 the start of the program plus one interrupt (the ports do not nest them). Recursion, indirect calls and
-frames of unknown size have no bound and are errors: the firmware has none of them.
+frames of unknown size have no bound and are errors: the firmware has none of them. A fault handler takes the
+whole stack for itself, and is no part of that sum.
 
 Pure and stdlib only: PlatformIO's Python runs it inside the build, the tests import it.
 """
@@ -31,6 +32,7 @@ class Arch:
     entry_bytes: int  # on the stack when `entry` begins
     interrupt: re.Pattern[str]  # names of interrupt handlers
     interrupt_bytes: int  # what the CPU itself stacks for an interrupt
+    fault: re.Pattern[str]  # names of fault handlers, which begin with an empty stack and never return
     return_bytes: int  # what a call itself pushes; GCC counts it in .su where it is not 0
     align: int
     call: re.Pattern[str]
@@ -40,12 +42,15 @@ class Arch:
     skips: re.Pattern[str]  # the next instruction is conditional
 
 
+_NEVER = re.compile(r"(?!)")
+
 AVR = Arch(
     family="avr",
     entry="main",
     entry_bytes=2,
     interrupt=re.compile(r"__vector_\d+"),
     interrupt_bytes=2,
+    fault=_NEVER,
     return_bytes=2,
     align=1,
     call=re.compile(r"r?call\b"),
@@ -61,6 +66,7 @@ ARM = Arch(
     entry="Reset_Handler",
     entry_bytes=0,
     interrupt=re.compile(r"\w+_IRQHandler"),
+    fault=re.compile(r"qr_cortexm_fault"),
     interrupt_bytes=108,  # 26 words with the FPU's registers, and a word to align them to 8 bytes
     return_bytes=0,  # a function that calls saves LR in its own frame
     align=8,
@@ -70,13 +76,13 @@ ARM = Arch(
     ends=re.compile(r"(b(\.[nw])?|bx|udf|ldr(\.w)? pc,) |(pop|ldmia\.w sp!,).*pc"),
     skips=re.compile(r"it\w{0,3}\b"),
 )
-_NEVER = re.compile(r"(?!)")
 XTENSA = Arch(  # stack_xtensa.py reads its listing
     family="xtensa",
     entry="_start",
     entry_bytes=16,  # below the deepest frame, for its caller's four registers
     interrupt=_NEVER,  # the handlers have memory of their own
     interrupt_bytes=0,
+    fault=re.compile(r"qr_esp32sim_fault"),
     return_bytes=0,
     align=16,
     call=_NEVER,
@@ -341,13 +347,15 @@ def stack_bound(arch_name: str, disassembly: str, su_texts: Iterable[str]) -> Bo
         raise StackBoundError(f"the program has no function {arch.entry}.")
     interrupts = sorted(name for name in nodes if arch.interrupt.fullmatch(name))
     constructors = sorted(name for name in nodes if _CONSTRUCTOR.fullmatch(name))
-    depth, path = _depths(nodes, [arch.entry, *constructors, *interrupts], arch)
+    faults = sorted(name for name in nodes if arch.fault.fullmatch(name))
+    depth, path = _depths(nodes, [arch.entry, *constructors, *interrupts, *faults], arch)
     worst = max(interrupts, key=lambda name: depth[name], default="")
     interrupt_bytes = arch.interrupt_bytes + depth[worst] if worst else 0
     # a constructor is called by who walks the table, and he by the start-up code's own helper
     first = max([arch.entry, *constructors], key=lambda name: depth[name])
     main_bytes = arch.entry_bytes + depth[first] + (0 if first == arch.entry else arch.return_bytes)
-    total = main_bytes + interrupt_bytes
+    fault_bytes = max((arch.entry_bytes + depth[name] for name in faults), default=0)
+    total = max(main_bytes + interrupt_bytes, fault_bytes)
     return Bound(
         reserve_bytes=-(-total // arch.align) * arch.align,
         main_bytes=main_bytes,

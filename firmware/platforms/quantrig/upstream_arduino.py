@@ -40,7 +40,7 @@ def build() -> None:
         CPPDEFINES=[
             ("QR_BOARD", env.StringifyMacro(qr_toolchain.board_name(env))),
             ("QR_PORT_ARDUINO", 1),
-            ("QR_BAUD", f"{env.BoardConfig().get('build.baud', 115200)}UL"),
+            ("QR_START_BAUD", f"{env.BoardConfig().get('build.baud', 115200)}UL"),
             ("QR_TASK_STACK_BYTES", stack_bytes),
         ],
     )

@@ -21,8 +21,8 @@ extern "C" {
 #endif
 }
 
-#ifndef QR_BAUD
-#define QR_BAUD 115200UL
+#ifndef QR_START_BAUD
+#define QR_START_BAUD 115200UL
 #endif
 
 #define TWO_BYTES_US(baud) (20000000UL / (baud) + 1)
@@ -48,7 +48,7 @@ static void on_receive_error(hardwareSerial_error_t error)
 #endif
 
 #ifdef __AVR__
-static uint32_t line_baud = QR_BAUD;
+static uint32_t line_baud = QR_START_BAUD;
 #else
 /* A USB core makes a packet of each write: bytes are gathered. */
 static uint8_t out[64];
@@ -71,7 +71,7 @@ void qr_port_init(void)
     Serial.setRxBufferSize(QR_RX_RING_BYTES);
     Serial.onReceiveError(on_receive_error);
 #endif
-    Serial.begin(QR_BAUD);
+    Serial.begin(QR_START_BAUD);
 #ifndef __AVR__
     for (uint32_t begun = millis(); !Serial && millis() - begun < HOST_WAIT_MS;)
         delay(1);
@@ -151,7 +151,7 @@ uint8_t qr_port_baud_possible(uint32_t baud)
 /* see port.h */
 void qr_port_set_baud(uint32_t baud)
 {
-    uint32_t rate = baud ? baud : QR_BAUD;
+    uint32_t rate = baud ? baud : QR_START_BAUD;
 
 #ifdef __AVR__
     line_baud = rate;

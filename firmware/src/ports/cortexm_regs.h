@@ -24,6 +24,13 @@
 #define SYST_CVR QR_REG(0xE000E018)
 #define SYST_BITS 24
 #define NVIC_ISER(index) QR_REG(0xE000E100 + 4 * (index))
+/* What the CPU faulted of: three registers in one, for memory management, bus and usage. */
+#define CFSR QR_REG(0xE000ED28)
+#define CFSR_MSTKERR (1u << 4)
+#define CFSR_MLSPERR (1u << 5)
+#define CFSR_STKERR (1u << 12)
+#define CFSR_LSPERR (1u << 13)
+#define CFSR_STACKING (CFSR_MSTKERR | CFSR_MLSPERR | CFSR_STKERR | CFSR_LSPERR)
 #define CPACR QR_REG(0xE000ED88)
 #define CPACR_FPU_FULL (0xFu << 20)
 

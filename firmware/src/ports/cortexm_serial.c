@@ -36,6 +36,12 @@ void qr_cortexm_received(uint8_t byte)
     rx_head = next;
 }
 
+/* see cortexm.h */
+void qr_cortexm_forget(void)
+{
+    rx_head = rx_tail = 0;
+}
+
 /* see port.h */
 int16_t qr_port_getc(void)
 {

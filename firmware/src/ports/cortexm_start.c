@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From reset to main: vectors, FPU, memory. No vendor file is involved, and no handler is weak: an
- * exception that nobody expects stops the board, and the host reports that it no longer answers.
+ * exception that nobody expects ends in the fault handler.
  */
 #include <stdint.h>
 
@@ -18,18 +18,12 @@ extern uint32_t _sidata[], _sdata[], _edata[], _sbss[], _ebss[], _estack[];
 int main(void);
 void Reset_Handler(void);
 
-static void stop(void)
-{
-    for (;;) {
-    }
-}
-
 /* Data, not code that calls: the call graph has no indirect call. The port enables one interrupt only,
  * so which number it has need not be known here. */
 __attribute__((section(".isr_vector"), used)) static void (*const vectors[FAULTS + INTERRUPTS])(void) = {
     [0] = (void (*)(void))(uintptr_t)_estack,
     [1] = Reset_Handler,
-    [2 ... FAULTS - 1] = stop,
+    [2 ... FAULTS - 1] = qr_cortexm_fault,
     [FAULTS ... FAULTS + INTERRUPTS - 1] = Serial_IRQHandler,
 };
 
@@ -57,8 +51,9 @@ void Reset_Handler(void)
     for (uint32_t *to = _sbss; to < _ebss;)
         *to++ = 0;
     paint_stack();
-    main();
-    stop();
+    main(); /* which never returns */
+    for (;;) {
+    }
 }
 
 /* see cortexm.h */

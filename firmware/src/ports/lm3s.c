@@ -13,8 +13,8 @@
 #include "lm3s_regs.h"
 #include "port.h"
 
-#ifndef QR_BAUD
-#define QR_BAUD 115200UL
+#ifndef QR_START_BAUD
+#define QR_START_BAUD 115200UL
 #endif
 
 #define TICK_NS (1000000000UL / QR_CPU_HZ)
@@ -102,7 +102,7 @@ uint8_t qr_port_baud_possible(uint32_t baud)
 /* see port.h; the divisor is taken over with the write to LCRH */
 void qr_port_set_baud(uint32_t baud)
 {
-    uint32_t by = divisor(baud ? baud : QR_BAUD);
+    uint32_t by = divisor(baud ? baud : QR_START_BAUD);
 
     UART0_CTL = 0;
     UART0_IBRD = by / 64;

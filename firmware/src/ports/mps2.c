@@ -12,8 +12,8 @@
 #include "mps2_regs.h"
 #include "port.h"
 
-#ifndef QR_BAUD
-#define QR_BAUD 115200UL
+#ifndef QR_START_BAUD
+#define QR_START_BAUD 115200UL
 #endif
 
 #define TICK_NS (1000000000UL / QR_CPU_HZ)
@@ -29,13 +29,12 @@ static uint32_t start_coarse, start_fine;
 /* see cortexm.h */
 void Serial_IRQHandler(void)
 {
-    uint32_t lost = UART0_STATE & UART_STATE_RXOVERRUN;
-    uint8_t byte;
+    uint32_t state = UART0_STATE;
 
     UART0_INTCLEAR = UART_INT_RX;
-    byte = (uint8_t)UART0_DATA;
-    qr_cortexm_received(byte);
-    if (lost) {
+    if (state & UART_STATE_RXFULL)
+        qr_cortexm_received((uint8_t)UART0_DATA);
+    if (state & UART_STATE_RXOVERRUN) {
         UART0_STATE = UART_STATE_RXOVERRUN;
         qr_cortexm_lost();
     }
@@ -86,7 +85,7 @@ uint8_t qr_port_baud_possible(uint32_t baud)
 /* see port.h */
 void qr_port_set_baud(uint32_t baud)
 {
-    UART0_BAUDDIV = QR_CPU_HZ / (baud ? baud : QR_BAUD);
+    UART0_BAUDDIV = QR_CPU_HZ / (baud ? baud : QR_START_BAUD);
 }
 
 /* see port.h; noinline: the calibration must time the very same code */

@@ -13,8 +13,8 @@
 #include "stm32f4.h"
 #include "stm32f4_regs.h"
 
-#ifndef QR_BAUD
-#define QR_BAUD 115200UL
+#ifndef QR_START_BAUD
+#define QR_START_BAUD 115200UL
 #endif
 
 #define COARSE_PRESCALER 65536u
@@ -139,7 +139,7 @@ uint8_t qr_port_baud_possible(uint32_t baud)
 /* see port.h */
 void qr_port_set_baud(uint32_t baud)
 {
-    USART2_BRR = divisor(baud ? baud : QR_BAUD);
+    USART2_BRR = divisor(baud ? baud : QR_START_BAUD);
 }
 
 /* see port.h; noinline: the calibration must time the very same code */

@@ -12,8 +12,8 @@
 #include "config.h"
 #include "port.h"
 
-#ifndef QR_BAUD
-#define QR_BAUD 1000000UL
+#ifndef QR_START_BAUD
+#define QR_START_BAUD 1000000UL
 #endif
 
 #define RX_MASK ((uint8_t)(QR_RX_RING_BYTES - 1))
@@ -110,7 +110,7 @@ void qr_port_flush(void)
 /* see port.h */
 void qr_port_set_baud(uint32_t baud)
 {
-    UBRR0 = qr_avr_ubrr(baud ? baud : QR_BAUD);
+    UBRR0 = qr_avr_ubrr(baud ? baud : QR_START_BAUD);
 }
 
 /* see port.h */

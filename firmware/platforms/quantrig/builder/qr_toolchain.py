@@ -128,7 +128,7 @@ def macros(env: Any, board: Any) -> list[tuple[str, object]]:
         ("QR_CPU_HZ", board.get("build.f_cpu").rstrip("L") + "UL"),
     ]
     if board.get("build.baud", 0):
-        found.append(("QR_BAUD", f"{board.get('build.baud')}UL"))
+        found.append(("QR_START_BAUD", f"{board.get('build.baud')}UL"))
     if board.get("build.family", ""):
         found.append((f"QR_STM32{board.get('build.family')}", 1))
     return found
