@@ -24,8 +24,6 @@ from harness.errors import ConfigError, QuantrigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.boards import Board
-    from harness.desk import Attachment
     from harness.rows import Row
     from harness.runs import RunPlan
 
@@ -239,7 +237,7 @@ def boards(boards_file: Path | None, map_file: Path | None, write_map: bool) -> 
     """Show what boards.yaml knows, which emulators are here, and what is plugged in."""
     from harness import hardware_map
     from harness.boards import load_boards
-    from harness.desk_view import attached, desk_lines
+    from harness.desk_view import attached, description, desk_lines, ready_lanes
     from harness.serial_ports import serial_ports
 
     known, plugged = load_boards(boards_file), serial_ports()
@@ -253,11 +251,11 @@ def boards(boards_file: Path | None, map_file: Path | None, write_map: bool) -> 
         for change in changes or ("nothing to change",):
             console.print(f"{desk.path}: {change}", **_PLAIN)
     lanes = {
-        board.name: _lanes(board, *attached(board, known, desk, plugged)) for board in known.values()
+        board.name: ready_lanes(board, *attached(board, known, desk, plugged)) for board in known.values()
     }
     width = max(len(f"{board}:{target}") for board, found in lanes.items() for target, _ in found)
     for board in known.values():
-        console.print(f"{board.name}  {board.title}: {_description(board)}", style="bold", **_PLAIN)
+        console.print(f"{board.name}  {board.title}: {description(board)}", style="bold", **_PLAIN)
         for target, reason in lanes[board.name]:
             console.print(f"  {f'{board.name}:{target}':{width}}  {reason or 'ready'}", **_PLAIN)
     reasons = [reason for found in lanes.values() for _, reason in found]
@@ -276,6 +274,7 @@ def doctor(boards_file: Path | None) -> None:
     Exit code 4 if a lane of the default sweep cannot run.
     """
     from harness.boards import load_boards
+    from harness.desk_view import ready_lanes
     from harness.serial_ports import serial_ports
     from harness.sweep import DEFAULT_LANES
     from harness.traps import find_traps
@@ -285,7 +284,7 @@ def doctor(boards_file: Path | None) -> None:
     default = {(lane.board, lane.target) for lane in DEFAULT_LANES}
     broken = 0
     for board in known.values():
-        for target, reason in _lanes(board):
+        for target, reason in ready_lanes(board):
             in_default = (board.name, target) in default
             broken += bool(reason and in_default)
             mark = "ready  " if reason is None else "MISSING" if in_default else "-      "
@@ -359,30 +358,6 @@ def compare(
         _say(breach_text(breach))
     if judgement.breaches:
         sys.exit(1)
-
-
-def _lanes(
-    board: Board, port: Attachment | None = None, unclear: str | None = None
-) -> list[tuple[str, str | None]]:
-    """(target, why it cannot run here or None) of a board; `unclear`: why nobody knows where it is."""
-    from harness.targets import TARGETS
-
-    found = [(target, TARGETS[target].unavailable(board, port=port)) for target in board.targets]
-    return [
-        (target, unclear if unclear and reason and target == "hardware" else reason)
-        for target, reason in found
-    ]
-
-
-def _description(board: Board) -> str:
-    """`ATmega328P, avr5, 16 MHz, flash 31.5 KiB, RAM 2 KiB`."""
-    facts = [board.mcu, " ".join((board.cpu, *board.cpu_features))]
-    if board.cpu_hz:
-        facts.append(f"{board.cpu_hz / 1e6:g} MHz")
-    for name, size in (("flash", board.flash_bytes), ("RAM", board.ram_bytes)):
-        if size is not None:
-            facts.append(f"{name} {size / 1024:g} KiB")
-    return ", ".join(dict.fromkeys(facts))
 
 
 def _console() -> Console:

@@ -68,7 +68,12 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "run_reader", "serial_ports", "spec_file", "store", "sweep", "workloads",
     },
     "live": set(),
-    "cli": {"boards", "live", "report", "rows", "run_reader", "runs", "serial_ports", "sweep", "targets"},
+    "traps": {"boards", "serial_ports"},
+    "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
+    "cli": {
+        "boards", "desk_view", "hardware_map", "live", "report", "rows", "run_reader", "runs", "serial_ports",
+        "sweep", "traps",
+    },
 }  # fmt: skip
 
 #: Light enough to be imported at the top of a module.
