@@ -93,7 +93,7 @@ def test_sweep_survives_sigkill_at_random_moments(tmp_path: Path) -> None:
         survived += process.returncode != -signal.SIGKILL
         assert _wait_until_gone(mark) == []
         for run in killed.glob("*/run.json"):
-            RunReader.open(run.parent)
+            assert RunReader.open(run.parent).links is not None
     assert survived < KILLS, "every sweep had ended before its kill: nothing was tested"
 
     runs = sorted(killed.glob("*/run.json"))
@@ -101,6 +101,11 @@ def test_sweep_survives_sigkill_at_random_moments(tmp_path: Path) -> None:
     _finish(_start(("sweep", "--resume", str(runs[0].parent)), killed, mark))
     result = RunReader.open(runs[0].parent)
     assert _stable(result.rows) == _stable(expected.rows)
+    # each measured row has its line, and each lane's device was noted, whatever the kills hit
+    measured = [row.case for row in result.all_rows if row.samples is not None]
+    assert [line.case for line in result.links if line.reason_code is None] == measured
+    assert result.provenance.devices == expected.provenance.devices
+    assert len(result.provenance.devices) == 4
     for row in result.rows:
         ours, theirs = result.samples(row.case), expected.samples(row.case)
         assert ours is not None

@@ -14,10 +14,11 @@ from harness import reference
 from harness.boards import load_boards
 from harness.build import build
 from harness.compiler import compile_graph
-from harness.errors import QuantizeError
-from harness.pipeline import Bench, run_sweep
+from harness.errors import HangError, QuantizeError
+from harness.measure import measure
+from harness.pipeline import Bench, _CaseRun, _warnings, run_sweep
 from harness.quantize.trained import variant
-from harness.records import Result, Status
+from harness.records import Clock, Measurement, Result, Status
 from harness.resources import cache_dir
 from harness.sweep import Case
 from harness.workloads import WORKLOADS
@@ -76,6 +77,52 @@ def test_a_case_that_goes_well_has_every_number_verified(bench: Bench) -> None:
     assert row["firmware_sha256"] != row["model_sha256"]
 
 
+def test_a_case_that_hung_is_tried_again_and_the_hang_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = 2
+
+    def hanging(*arguments: Any, **options: Any) -> Measurement:
+        nonlocal hangs
+        hangs -= 1
+        if hangs >= 0:
+            raise HangError("It says nothing any more.")
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr("harness.pipeline.measure", hanging)
+    (clean,) = _run(replace(bench, retries=0), FLOAT).values()
+    assert (clean.outcome.reason_code, clean.attempts) == ("hang", ())
+    hangs = 2
+    result = _run(replace(bench, retries=2), NATIVE)[NATIVE]
+    assert result.outcome.status is Status.OK
+    assert [attempt.reason_code for attempt in result.attempts] == ["hang", "hang"]
+    assert result.row()["warnings"] is None
+    assert result.link is not None
+    hangs = 2
+    result = _run(replace(bench, retries=1), NATIVE)[NATIVE]
+    assert (result.outcome.reason_code, len(result.attempts)) == ("hang", 1)
+
+
+def test_a_quarantined_case_costs_nothing_and_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.pipeline.train", None)
+    outcome = _run(replace(bench, quarantined={NATIVE: "Known to be bad."}), NATIVE)[NATIVE].outcome
+    assert (outcome.status, outcome.reason_code, outcome.reason) == (
+        *(Status.SKIPPED, "quarantined"),
+        "Known to be bad.",
+    )
+
+
+def test_a_boards_numbers_are_marked_and_an_emulators_are_not(bench: Bench) -> None:
+    """Without windows and a look at its clock, nobody knows what a board's numbers are worth."""
+    result = _run(bench, NATIVE)[NATIVE]
+    assert result.measurement
+    for target, count in (("native", 0), ("hardware", 2)):
+        case = replace(Case.parse(NATIVE), target=target)
+        run = _CaseRun(case=case, started=0.0, started_at="")
+        run.clock, run.measurement = Clock.WALL, replace(result.measurement, windows=(), host_check=None)
+        assert len(_warnings(run)) == count
+
+
 def test_a_mismatch_fails_the_case_and_takes_its_numbers(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +139,8 @@ def test_a_mismatch_fails_the_case_and_takes_its_numbers(
     assert "sample 3, element 0" in row["reason"]
     assert row["latency_ticks_median"] is None
     assert row["metric_value"] is None
+    # what its line went through may explain it
+    assert _run(bench, NATIVE)[NATIVE].link is not None
 
 
 def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(

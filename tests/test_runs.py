@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
+from harness.records import Status
 from harness.runs import RunPlan
+from harness.store import RunWriter
+from harness.sweep import Case
+from tests.report import fixtures
 
 BOARD = """\
 {name}:
@@ -33,6 +37,67 @@ def _plan(root: Path, boards: Path | None = None) -> RunPlan:
 def _begin(root: Path, boards: Path | None = None) -> None:
     with _plan(root, boards).open_run(("quantrig", "sweep")):
         pass
+
+
+#: Cases of the plan below, and how each ended.
+FLOAT, PTQ, QAT = (f"sine/{name}/aot@native:native" for name in ("float32", "ptq-int8", "qat-int8"))
+
+
+def _three(root: Path, quarantine: Path | None = None) -> RunPlan:
+    """One row failed, one not available, none of the third."""
+    options = {"workloads": ("sine",), "lanes": ("native:native",), "quarantine": quarantine}
+    plan = RunPlan.from_options(spec_file=None, options=options, root=root, boards_file=None, ports=())
+    with plan.open_run(("quantrig", "sweep")) as writer:
+        writer.add(fixtures.failed(Case.parse(FLOAT), "It broke.", reason_code="hang"))
+        writer.add(fixtures.failed(Case.parse(PTQ), "Not there.", status=Status.UNAVAILABLE))
+    return plan
+
+
+def _again(root: Path, *, only_failed: bool) -> RunPlan:
+    return RunPlan.resume("latest", root=root, boards_file=None, ports=(), retries=3, only_failed=only_failed)
+
+
+def _ids(plan: RunPlan) -> list[str]:
+    return [case.id for case in plan.pending()]
+
+
+def test_retry_failed_runs_only_what_failed(tmp_path: Path) -> None:
+    _three(tmp_path)
+    assert _ids(_again(tmp_path, only_failed=True)) == [FLOAT]
+    assert _ids(_again(tmp_path, only_failed=False)) == [FLOAT, PTQ, QAT]
+    assert _again(tmp_path, only_failed=True).spec.retries == 3
+    with RunWriter.reopen(next(tmp_path.iterdir())) as writer:
+        writer.add(fixtures.measured(Case.parse(FLOAT)))
+    assert _ids(_again(tmp_path, only_failed=True)) == []
+
+
+class _Silent:
+    def step(self, name: str, text: str) -> None: ...
+
+    def samples(self, case_id: str, done: int, total: int) -> None: ...
+
+    def finished(self, name: str) -> None: ...
+
+
+def test_quarantined_cases_are_skipped_with_the_reason_until_they_are_released(tmp_path: Path) -> None:
+    file, root = tmp_path / "bad.yaml", tmp_path / "results"
+    file.write_text("- cases: ['*/ptq-int8/*', 'digits/*']\n  comment: Its plug is loose.\n")
+    plan = _three(root, file)
+    why = "Quarantined: Its plug is loose (bad.yaml, line 1)."
+    assert plan.quarantined == {PTQ: why}
+    assert plan.remarks() == (f"{file}:1: 'digits/*' matches no case of this sweep.",)
+    again = _again(root, only_failed=False)
+    chosen = [case for case in again.pending() if case.id == PTQ]
+    with again.open_run(()) as writer:
+        (result,) = again.run(chosen, writer, _Silent())
+    outcome = result.outcome
+    assert (outcome.status, outcome.reason_code, outcome.reason) == (Status.SKIPPED, "quarantined", why)
+    assert _ids(_again(root, only_failed=False)) == [FLOAT, QAT]
+    file.write_text("# all repaired\n")
+    assert _ids(_again(root, only_failed=False)) == [FLOAT, PTQ, QAT]
+    file.unlink()
+    with pytest.raises(ConfigError, match=r"bad\.yaml cannot be read"):
+        _again(root, only_failed=False)
 
 
 def _resume(root: Path, boards: Path | None = None) -> RunPlan:

@@ -29,6 +29,8 @@ samples: 20
 jobs: 2
 model: models/net.tflite
 data: /data/net.npz
+retries: 2
+quarantine: known-bad.yaml
 """
 
 
@@ -50,6 +52,8 @@ def test_a_whole_yaml_spec(tmp_path: Path) -> None:
         jobs=2,
         model=tmp_path / "models/net.tflite",
         data=Path("/data/net.npz"),
+        retries=2,
+        quarantine=tmp_path / "known-bad.yaml",
     )
     lanes = read_spec(write(tmp_path, "lanes: [uno:simavr]\n"))
     assert lanes.lanes == (Lane(board="uno", target="simavr"),)
@@ -82,6 +86,10 @@ def test_a_whole_yaml_spec(tmp_path: Path) -> None:
         ("samples: yes\n", 1, "must be a whole number, not bool"),
         ("samples: 1.5\n", 1, "must be a whole number, not float"),
         ("jobs: '2'\n", 1, "must be a whole number, not str"),
+        ("retries: -1\n", 1, "not a number from 0 to 20"),
+        ("retries: 21\n", 1, "not a number from 0 to 20"),
+        ("retries: false\n", 1, "must be a whole number, not bool"),
+        ("quarantine: [a]\n", 1, "must be a path"),
         ("model: [a]\n", 1, "must be a path, not list"),
         ("samples: 1\njobs: 1\nsamples: 2\n", 3, "'samples' is there twice"),
         ("workloads: [digits\n", 2, "not YAML"),
@@ -158,6 +166,8 @@ def test_a_foreign_stored_spec_is_refused(change: dict[str, Any], message: str) 
     with pytest.raises(ConfigError, match=re.escape(message)):
         spec_from_plain(spec_to_plain(SweepSpec()) | change)
     plain = spec_to_plain(SweepSpec())
+    del plain["retries"], plain["quarantine"]
+    assert spec_from_plain(plain) == SweepSpec(), "runs that are older than these keys go on"
     del plain["jobs"]
     with pytest.raises(ConfigError, match="'jobs' is missing"):
         spec_from_plain(plain)
