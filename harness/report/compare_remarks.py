@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.records import Clock
+from harness.records import Clock, Provenance
 from harness.report.compare_input import Side
-from harness.rows import Row
+from harness.rows import Row, one_line
 
 
 def case_remarks(base: Row, new: Row) -> Iterator[str]:
@@ -69,8 +69,19 @@ def run_remarks(base: Side, new: Side) -> Iterator[str]:
             keys = _differing(before[name], after[name])
             if keys:
                 yield f"{what} {name} differs: {', '.join(keys)}."
+    yield from _device_remarks(old, current)
     if _differing(old.host, current.host) and any(row.clock is Clock.WALL for row in new.rows):
         yield "The host differs: wall times are those of two machines."
+
+
+def _device_remarks(old: Provenance, current: Provenance) -> Iterator[str]:
+    """What the devices of a lane say of themselves, where both runs asked them."""
+    for lane in sorted(old.devices.keys() & current.devices.keys()):
+        before, after = old.devices[lane], current.devices[lane]
+        for key in _differing(before, after):
+            if key not in ("address", "counter_hz"):  # another socket; each row has its own rate
+                values = (one_line(str(facts.get(key) or "nothing")) for facts in (before, after))
+                yield f"The device of {lane}: {key} {' -> '.join(values)}."
 
 
 def _differing(before: object, after: object) -> list[str]:

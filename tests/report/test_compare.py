@@ -220,6 +220,26 @@ def test_runs_with_other_tools_data_and_hosts_say_so() -> None:
     )
 
 
+def test_a_device_that_is_set_up_otherwise_is_said() -> None:
+    """Half the time of a number may be a flash cache that was off."""
+    device = {
+        "settings": "clock=hse;art=on",
+        "cpu_hz": 168,
+        "counter": "dwt",
+        "counter_hz": 168,
+        "address": "a",
+    }
+    changed = {**device, "settings": "clock=hsi;art=off", "counter_hz": 84, "address": "b"}
+    base, new = (
+        Side(label="a", rows=(UNO,), provenance=replace(PROVENANCE, devices={"uno:simavr": facts, "x:y": {}}))
+        for facts in (device, changed)
+    )
+    assert compare(base, new).remarks == (
+        "The device of uno:simavr: settings clock=hse;art=on -> clock=hsi;art=off.",
+    )
+    assert compare(base, base).remarks == compare(side(UNO), new).remarks == ()
+
+
 # --- properties -------------------------------------------------------------------------------------
 
 FIELDS = sorted(QUANTITIES.values())
