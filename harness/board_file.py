@@ -168,6 +168,11 @@ def count(file: BoardFile, node: yaml.Node, where: str) -> int:
     return file.refuse(node, problem, fix)
 
 
+def flag(file: BoardFile, node: yaml.Node, where: str) -> bool:
+    """`true` or `false`."""
+    return _scalar(file, node, where, "bool", "true or false").lower() in ("true", "yes", "on")
+
+
 def seconds(file: BoardFile, node: yaml.Node, where: str) -> float:
     """A number of seconds from 0 to 99."""
     tag = "float" if node.tag.endswith(":float") else "int"

@@ -17,6 +17,7 @@ import yaml
 
 from harness import board_file
 from harness.board_file import BoardFile, Key, Read
+from harness.pins import pin_number
 from harness.resources import resource
 from harness.suggest import nearest
 
@@ -49,6 +50,11 @@ CPU_FEATURES: Final = ("dsp", "fpu", "fpu64", "cache")
 
 #: Chips whose clock the port stm32f4 can set up.
 STM32F4_FAMILIES: Final = ("F405", "F407", "F446")
+
+
+#: A crystal (a clock may be faster) from which the port's PLL reaches the full clock exactly.
+_HSE_MHZ: Final = range(4, 27)
+_HSE_CLOCK_MHZ: Final = range(4, 51)
 
 
 class Machine(NamedTuple):
@@ -132,6 +138,8 @@ class Board:
     build: Mapping[str, str] = field(default_factory=dict, hash=False)
     """`board_build.*` options of PlatformIO that differ from the environment's board."""
     baud: int | None = None
+    trigger_pin: str | None = None
+    """Is high during each timed inference, for a power meter or a logic analyser; None: no pin is."""
     upload: Upload | None = None
     reset: Reset = Reset(settle_s=0.0)
     emulators: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
@@ -147,13 +155,15 @@ class Board:
         if len(set(self.cpu_features)) < len(self.cpu_features):
             raise ContradictionError("cpu_features", "cpu_features has a word twice")
         if self.port == "native":
-            if self.baud or self.upload or self.emulators:
-                raise ContradictionError("port", "the native port has no baud, no upload and no emulators")
+            if self.baud or self.upload or self.emulators or self.trigger_pin:
+                problem = "the native port has no baud, upload, trigger_pin or emulators"
+                raise ContradictionError("port", problem)
             return
         if self.cpu_hz is None or self.flash_bytes is None or self.ram_bytes is None or self.baud is None:
             raise ContradictionError(
                 "port", f"the port {self.port} needs cpu_hz, flash_bytes, ram_bytes and baud"
             )
+        self._check_pins()
         for target, options in self.emulators.items():
             option, machines = EMULATORS[target]
             name, machine = options[option], machines[options[option]]
@@ -168,6 +178,23 @@ class Board:
             ):
                 if have > limit:
                     raise ContradictionError(key, f"{key} is {have}, but {target}'s {name} has {limit}")
+
+    def _check_pins(self) -> None:
+        if self.trigger_pin:
+            try:
+                pin_number(self.port, self.trigger_pin)
+            except ValueError as error:
+                raise ContradictionError("trigger_pin", str(error)) from error
+        bypass, hse_hz = self.build.get("hse_bypass"), self.build.get("hse_hz")
+        if (bypass or hse_hz) and self.port != "stm32f4":
+            raise ContradictionError("build", f"the port {self.port} does not set up its clock: no hse_hz")
+        if bypass and not hse_hz:
+            raise ContradictionError("build", "hse_bypass needs hse_hz: the rate of the clock")
+        mhz, rest = divmod(int(hse_hz or 4_000_000), 1_000_000)
+        possible = _HSE_CLOCK_MHZ if bypass else _HSE_MHZ
+        if rest or mhz not in possible:
+            span = f"from {possible[0]} to {possible[-1]} MHz"
+            raise ContradictionError("build", f"hse_hz is a whole number of MHz {span}, not {hse_hz} Hz")
 
     @property
     def upstream(self) -> bool:
@@ -285,6 +312,21 @@ def _emulator(option: str, machines: Mapping[str, Machine]) -> Read:
     return read
 
 
+def _pin(file: BoardFile, node: yaml.Node, where: str) -> str:
+    """`13` or `PA5`."""
+    if isinstance(node, yaml.ScalarNode) and re.fullmatch(r"[0-9]{1,3}|P[A-Z][0-9]{1,2}", node.value):
+        return str(node.value)
+    return file.refuse(node, f"{where} must be a pin like 13 or PA5")
+
+
+def _hz(file: BoardFile, node: yaml.Node, where: str) -> str:
+    return str(board_file.count(file, node, where))
+
+
+def _if_set(file: BoardFile, node: yaml.Node, where: str) -> str:
+    return "1" if board_file.flag(file, node, where) else ""
+
+
 _UPLOAD_KEYS: Final = {
     "protocol": Key(board_file.one_of(UPLOAD_PROTOCOLS)),
     "usb_ids": Key(board_file.tuple_of(board_file.usb_id, '["2341:0043"]')),
@@ -296,6 +338,8 @@ _BUILD_KEYS: Final = {
     "mcu": Key(board_file.word, required=False),
     "family": Key(board_file.one_of(STM32F4_FAMILIES), required=False),
     "variant": Key(board_file.word, required=False),
+    "hse_hz": Key(_hz, required=False),
+    "hse_bypass": Key(_if_set, required=False),
 }
 
 _BOARD_KEYS: Final[dict[str, Key]] = {
@@ -313,6 +357,7 @@ _BOARD_KEYS: Final[dict[str, Key]] = {
     "pio_board": Key(board_file.word, required=False),
     "build": Key(_build, required=False),
     "baud": Key(board_file.count, required=False),
+    "trigger_pin": Key(board_file.or_null(_pin), required=False),
     "upload": Key(_upload, required=False),
     "reset": Key(_reset, required=False),
     "emulators": Key(_emulators, required=False),

@@ -199,6 +199,28 @@ def image(program: Program) -> bytes:
     return bytes(content)
 
 
+def function_at(path: Path, address: int) -> str | None:
+    """The function that the instruction at `address` belongs to; None: no function's.
+
+    Raises:
+        BuildError: it is no ELF file.
+    """
+    try:
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            table: Any = elf.get_section_by_name(".symtab")
+            # the lowest bit of a function's address in Thumb code says just that
+            state = 1 if elf.header.e_machine == "EM_ARM" else 0
+            for symbol in table.iter_symbols() if table else ():
+                entry = symbol.entry
+                begin = entry.st_value & ~state
+                if entry.st_info.type == "STT_FUNC" and 0 <= address - begin < entry.st_size:
+                    return str(symbol.name)
+    except ELFError as error:
+        raise BuildError(f"{path} is not a usable ELF file: {error}.") from error
+    return None
+
+
 def stamp(path: Path) -> str:
     """Write the firmware's digest into its identity slot, in place, and return it as hex.
 

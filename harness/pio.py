@@ -28,6 +28,7 @@ from harness import children
 from harness.boards import Board
 from harness.errors import UnavailableError
 from harness.locks import locked
+from harness.pins import pin_number
 
 _SCONS: Final = """\
 import sys
@@ -228,6 +229,8 @@ def board_options(board: Board) -> dict[str, str]:
     options |= {name: str(number) for name, number in numbers.items() if number is not None}
     if board.cpu_hz is not None:
         options["board_build.f_cpu"] = f"{board.cpu_hz}L"
+    if board.trigger_pin is not None:
+        options["board_build.trigger_pin"] = str(pin_number(board.port, board.trigger_pin))
     if board.upload is not None:
         options["upload_protocol"] = board.upload.protocol
     return options | {f"board_build.{key}": value for key, value in board.build.items()}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.boards import EMULATORS, Board, Reset, Upload, load_boards
 from harness.errors import ConfigError
+from harness.pio import board_options
 from harness.resources import resource
 from harness.toolchains import environment_option
 
@@ -38,6 +39,7 @@ tiny:
   cpu_features: [fpu, dsp]
   build: {mcu: atmega8}
   notes: "Small: very"
+  trigger_pin: 7
 """
 
 
@@ -68,6 +70,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             cpu_features=("fpu", "dsp"),
             build={"mcu": "atmega8"},
             notes="Small: very",
+            trigger_pin="7",
         )
     }
 
@@ -90,6 +93,46 @@ def test_our_own_file() -> None:
     ]
     assert "hardware" in boards["uno"].targets
     assert len(set(boards.values())) == len(boards)
+
+
+CLOCKED = """\
+tiny:
+  inherits: stm32f4
+  build: {BUILD}
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        ("hse_hz: 8000000", {"hse_hz": "8000000"}),
+        ("hse_hz: 26_000_000, hse_bypass: false", {"hse_hz": "26000000", "hse_bypass": ""}),
+        ("hse_hz: 50000000, hse_bypass: true", {"hse_hz": "50000000", "hse_bypass": "1"}),
+    ],
+)
+def test_a_clock_on_osc_in_reaches_the_builder(tmp_path: Path, build: str, options: dict[str, str]) -> None:
+    board = load(tmp_path, CLOCKED.replace("BUILD", build) + "  trigger_pin: PB0\n")["tiny"]
+    given = board_options(board)
+    assert {key: given[f"board_build.{key}"] for key in options} == options
+    assert given["board_build.trigger_pin"] == "16"
+    assert "board_build.trigger_pin" not in board_options(load_boards()["stm32f4"])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ("hse_hz: 8500000", "a whole number of MHz from 4 to 26 MHz, not 8500000 Hz"),
+        ("hse_hz: 27000000", "from 4 to 26 MHz"),
+        ("hse_hz: 51000000, hse_bypass: true", "from 4 to 50 MHz"),
+        ("hse_hz: 1000000, hse_bypass: true", "from 4 to 50 MHz"),
+        ("hse_bypass: true", "hse_bypass needs hse_hz"),
+    ],
+)
+def test_a_clock_that_cannot_be_is_refused(tmp_path: Path, build: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, CLOCKED.replace("BUILD", build))
+    assert "boards.yaml:3: " in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_our_file_agrees_with_the_firmware_tree() -> None:
@@ -237,6 +280,17 @@ def test_a_mistake_in_a_family_is_named_with_its_line(
             11,
             "unknown value 'magic'. Known: arduino, dfu, ",
         ),
+        (
+            "trigger_pin: 7",
+            "trigger_pin: 1",
+            18,
+            "the port uno has no pin 1 for the trigger; its pins are 2 to",
+        ),
+        ("trigger_pin: 7", "trigger_pin: PB5", 18, "has no pin PB5"),
+        ("trigger_pin: 7", "trigger_pin: [7]", 18, "tiny.trigger_pin must be a pin like 13 or PA5"),
+        ("trigger_pin: 7", "trigger_pin: -7", 18, "must be a pin like 13 or PA5"),
+        ("{mcu: atmega8}", "{hse_hz: 8000000}", 16, "the port uno does not set up its clock: no hse_hz"),
+        ("{mcu: atmega8}", "{hse_bypass: maybe}", 16, "hse_bypass must be true or false, not 'maybe'"),
         ("tiny:\n", "Tiny Board:\n", 1, "small letters, digits, and single hyphens and underscores"),
         ("  title", "\ttitle", 2, "this is not YAML"),
         ("tiny:\n", "tiny: !!python/object/apply:os.system\n", 1, "tiny must be a mapping"),

@@ -159,7 +159,10 @@ def test_upload_takes_what_was_built(
         flash()
     os.close(ours)
     os.close(theirs)
-    call, *sums = record.read_text().splitlines()
+    # what failed is tried once more, the same way
+    _, *attempts = record.read_text().split("--port ")
+    assert len(attempts) == (2 if code else 1)
+    call, *sums = f"--port {attempts[-1]}".splitlines()
     flags = call.split()
     assert flags[:2] == ["--port", port]
     assert [flags[at] for at in (2, 4, 6)] == ["0x1000", "0xe000", "0x10000"]

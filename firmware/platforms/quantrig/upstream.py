@@ -26,7 +26,7 @@ STACK_RESERVE_BYTES = {"avr": 256, "arm": 2048}
 
 
 class Board:
-    """A board file of ours, read as PlatformIO reads its own."""
+    """A board file of ours, read as PlatformIO reads its own, and the project's `board_build.*` before it."""
 
     def __init__(self, name: str) -> None:
         self.id = name
@@ -35,6 +35,8 @@ class Board:
     def get(self, path: str, default: Any = None) -> Any:
         """The value at a dotted path, or `default`."""
         group, key = path.split(".")
+        if group == "build" and (chosen := env.GetProjectOption(f"board_{path}", "")):
+            return chosen
         return self._manifest.get(group, {}).get(key, default)
 
 

@@ -42,6 +42,7 @@ def build() -> None:
             ("QR_PORT_ARDUINO", 1),
             ("QR_START_BAUD", f"{env.BoardConfig().get('build.baud', 115200)}UL"),
             ("QR_TASK_STACK_BYTES", stack_bytes),
+            *qr_toolchain.optional_macros(env.BoardConfig()),
         ],
     )
     qr_sources.collect(env, "arduino")

@@ -63,9 +63,20 @@ static void send_out(void)
 }
 #endif
 
+#ifdef QR_TRIGGER_PIN
+/* see port.h */
+void qr_port_trigger(uint8_t on)
+{
+    digitalWrite(QR_TRIGGER_PIN, on ? HIGH : LOW);
+}
+#endif
+
 /* see port.h */
 void qr_port_init(void)
 {
+#ifdef QR_TRIGGER_PIN
+    pinMode(QR_TRIGGER_PIN, OUTPUT);
+#endif
     qr_arduino_clock_init();
 #ifdef QR_ARDUINO_ESP32
     Serial.setRxBufferSize(QR_RX_RING_BYTES);

@@ -54,6 +54,26 @@ static void serial_init(void)
     qr_cortexm_enable(USART2_IRQ);
 }
 
+#ifdef QR_TRIGGER_PIN /* 16 for each bank before its own, and its number there */
+#define TRIGGER_BANK (QR_TRIGGER_PIN / 16u)
+#define TRIGGER_NUMBER (QR_TRIGGER_PIN % 16u)
+
+/* see port.h */
+void qr_port_trigger(uint8_t on)
+{
+    GPIO_BSRR(TRIGGER_BANK) = 1u << (TRIGGER_NUMBER + (on ? 0 : GPIO_BSRR_RESET));
+}
+
+static void trigger_init(void)
+{
+    RCC_AHB1ENR |= 1u << TRIGGER_BANK;
+    (void)RCC_AHB1ENR;
+    qr_port_trigger(0);
+    GPIO_MODER(TRIGGER_BANK) =
+        (GPIO_MODER(TRIGGER_BANK) & ~(3u << 2 * TRIGGER_NUMBER)) | GPIO_MODER_OUTPUT << 2 * TRIGGER_NUMBER;
+}
+#endif
+
 static void timer_init(uint32_t base, uint32_t prescaler)
 {
     TIM_PSC(base) = prescaler - 1;
@@ -102,6 +122,9 @@ void qr_port_init(void)
     /* calibrated before the receiver is on: its interrupt would count as overhead */
     counter_init();
     serial_init();
+#ifdef QR_TRIGGER_PIN
+    trigger_init();
+#endif
 }
 
 /* see port.h */

@@ -52,7 +52,12 @@
 #define FLASH_ACR_ICEN (1u << 9)
 #define FLASH_ACR_DCEN (1u << 10)
 
-#define GPIOA_MODER QR_REG(0x40020000)
+#define GPIO_MODER(bank) QR_REG(0x40020000 + 0x400 * (bank))
+#define GPIO_MODER_OUTPUT 1u
+/* writes only the pins that it names: the low half sets, the high half clears */
+#define GPIO_BSRR(bank) QR_REG(0x40020018 + 0x400 * (bank))
+#define GPIO_BSRR_RESET 16
+#define GPIOA_MODER GPIO_MODER(0)
 #define GPIOA_OSPEEDR QR_REG(0x40020008)
 #define GPIOA_PUPDR QR_REG(0x4002000C)
 #define GPIOA_AFRL QR_REG(0x40020020)

@@ -45,9 +45,39 @@ ISR(USART_RX_vect)
         rx_lost++;
 }
 
+#ifdef QR_TRIGGER_PIN
+/* Arduino's numbers: 0 to 7 are port D, 8 to 13 port B, 14 to 19 (A0 to A5) port C. Constants, so that each
+ * becomes one instruction, which no interrupt can come between. */
+#if QR_TRIGGER_PIN < 8
+#define TRIGGER_DDR DDRD
+#define TRIGGER_PORT PORTD
+#define TRIGGER_BIT _BV(QR_TRIGGER_PIN)
+#elif QR_TRIGGER_PIN < 14
+#define TRIGGER_DDR DDRB
+#define TRIGGER_PORT PORTB
+#define TRIGGER_BIT _BV(QR_TRIGGER_PIN - 8)
+#else
+#define TRIGGER_DDR DDRC
+#define TRIGGER_PORT PORTC
+#define TRIGGER_BIT _BV(QR_TRIGGER_PIN - 14)
+#endif
+
+/* see port.h */
+void qr_port_trigger(uint8_t on)
+{
+    if (on)
+        TRIGGER_PORT |= TRIGGER_BIT;
+    else
+        TRIGGER_PORT &= (uint8_t)~TRIGGER_BIT;
+}
+#endif
+
 /* see port.h */
 void qr_port_init(void)
 {
+#ifdef QR_TRIGGER_PIN
+    TRIGGER_DDR |= TRIGGER_BIT;
+#endif
     set_sleep_mode(SLEEP_MODE_IDLE);
     sei();
     qr_avr_clock_init();

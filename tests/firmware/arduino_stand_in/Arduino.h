@@ -13,6 +13,11 @@
 unsigned long micros(void);
 unsigned long millis(void);
 void delay(unsigned long ms);
+#define HIGH 1
+#define LOW 0
+#define OUTPUT 1
+void pinMode(uint8_t pin, uint8_t mode);
+void digitalWrite(uint8_t pin, uint8_t level);
 void setup(void);
 void loop(void);
 

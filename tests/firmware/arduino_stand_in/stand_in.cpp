@@ -171,6 +171,16 @@ void StandInSerial::onReceiveError(OnReceiveErrorCb function)
 }
 #endif
 
+void pinMode(uint8_t pin, uint8_t mode)
+{
+    fprintf(stderr, "pin %d mode %d\n", pin, mode);
+}
+
+void digitalWrite(uint8_t pin, uint8_t level)
+{
+    fprintf(stderr, "pin %d level %d\n", pin, level);
+}
+
 StandInSerial Serial;
 
 void StandInSerial::begin(unsigned long baud)

@@ -120,6 +120,14 @@ def configure(env: Any) -> None:
     _write_record(env)
 
 
+#: What an entry of boards.yaml may say, and the macro that it becomes with this suffix to its value.
+OPTIONAL = (
+    ("hse_hz", "QR_HSE_HZ", "u"),
+    ("hse_bypass", "QR_HSE_BYPASS", ""),
+    ("trigger_pin", "QR_TRIGGER_PIN", ""),
+)
+
+
 def macros(env: Any, board: Any) -> list[tuple[str, object]]:
     """The macros that firmware/include/config.h and the ports ask for."""
     found: list[tuple[str, object]] = [
@@ -131,7 +139,13 @@ def macros(env: Any, board: Any) -> list[tuple[str, object]]:
         found.append(("QR_START_BAUD", f"{board.get('build.baud')}UL"))
     if board.get("build.family", ""):
         found.append((f"QR_STM32{board.get('build.family')}", 1))
-    return found
+    return found + optional_macros(board)
+
+
+def optional_macros(board: Any) -> list[tuple[str, object]]:
+    """Those that the board's entry asks for."""
+    chosen = ((name, board.get(f"build.{key}", ""), suffix) for key, name, suffix in OPTIONAL)
+    return [(name, f"{value}{suffix}") for name, value, suffix in chosen if value]
 
 
 def board_name(env: Any) -> str:
