@@ -81,7 +81,7 @@ def measure(
         stack_bytes=status.stack_bytes or None,
         firmware_sha256=hello.firmware_sha256,
         cpu_hz=hello.cpu_hz or None,
-        link=LinkRecord(retries=session.retries, rx_lost=status.rx_lost - lost_before),
+        link=LinkRecord(retries=session.stats.retries, rx_lost=status.rx_lost - lost_before),
     )
 
 

@@ -17,7 +17,7 @@ from harness.errors import (
     WrongFirmwareError,
 )
 from harness.link import PipeTransport
-from harness.link.messages import TensorInfo
+from harness.link.card import TensorInfo
 from harness.measure import DISTURBED_ATTEMPTS, measure
 from tests.link.memory_device import (
     MemoryDevice,
@@ -27,6 +27,7 @@ from tests.link.memory_device import (
     fake_inputs,
     fake_outputs,
     fake_ticks,
+    is_infer,
 )
 
 SAMPLES = 12
@@ -121,8 +122,8 @@ def test_a_disturbed_sample_runs_again(device: MemoryDevice) -> None:
 
     def disturb(data: bytes) -> bytes:
         nonlocal count
-        count += len(data) == 13
-        return data + b"\x55" if len(data) == 13 and count == 4 else data
+        count += is_infer(data)
+        return data + b"\x55" if is_infer(data) and count == 4 else data
 
     transport = MemoryTransport(device, to_device=disturb)
     measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS, warmup=0)
@@ -131,7 +132,7 @@ def test_a_disturbed_sample_runs_again(device: MemoryDevice) -> None:
 
 
 def test_a_line_that_never_rests_is_reported(device: MemoryDevice) -> None:
-    transport = MemoryTransport(device, to_device=lambda data: data + b"\x55" if len(data) == 13 else data)
+    transport = MemoryTransport(device, to_device=lambda data: data + b"\x55" if is_infer(data) else data)
     with pytest.raises(RemoteProtocolError, match="timed runs of sample 0"):
         measure(transport, expected_digest=DIGEST, inputs=ARRAYS)
     assert device.runs == DISTURBED_ATTEMPTS
@@ -163,8 +164,8 @@ def test_each_count_belongs_to_one_answer_also_of_a_disturbed_section(device: Me
 
     def disturb(data: bytes) -> bytes:
         nonlocal count
-        count += len(data) == 13
-        return data + b"\x55" if len(data) == 13 and count == 4 else data
+        count += is_infer(data)
+        return data + b"\x55" if is_infer(data) and count == 4 else data
 
     transport = CountingTransport(device, to_device=disturb)
     measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS, warmup=0)
@@ -210,7 +211,7 @@ def test_outputs_of_several_types_are_unsupported(
         assert dtype == 1
         return TensorInfo(dtype=next(dtypes), shape=shape, scale=0.0, zero_point=0)
 
-    monkeypatch.setattr("harness.link.messages._parse_tensor", other)
+    monkeypatch.setattr("harness.link.card._parse_tensor", other)
     with pytest.raises(UnsupportedError, match="float32, int8"):
         measure(MemoryTransport(device), expected_digest=DIGEST, inputs=ARRAYS)
 

@@ -3,40 +3,15 @@
 
 #include <string.h>
 
+#include "card.h"
 #include "config.h"
 #include "model.h"
+#include "pattern.h"
 #include "port.h"
 #include "qr_link.h"
-
-#define ENGINE_AOT 1
-
-/* The compiler must not see the digest as a constant: it is written after linking. */
-#ifdef __AVR__
-#define IDENTITY_SECTION ".progmem.qr_identity"
-#define IDENTITY_U8(p) pgm_read_byte(p)
-#else
-#ifdef QR_PORT_ARDUINO /* whose linker script is a core's: it knows the usual sections only */
-#define IDENTITY_SECTION ".rodata.qr_identity"
-#else
-#define IDENTITY_SECTION ".qr_identity"
-#endif
-#define IDENTITY_U8(p) (*(const volatile uint8_t *)(p))
-#endif
-
-const struct qr_identity qr_identity __attribute__((used, section(IDENTITY_SECTION))) = {
-    {'q', 'u', 'a', 'n', 't', 'r', 'i', 'g', '-', 'i', 'd', 'e', 'n', 't', '-', '1'},
-    {0},
-};
-
-static const char board_name[] QR_FLASH = QR_BOARD;
-
-/* The device card (docs/PROTOCOL.md): numbers, digests, the board's name, the tensor table. */
-#define CARD_NUMBERS 14
-#define CARD_NAME (sizeof board_name - 1)
-#define CARD_BYTES (CARD_NUMBERS + 32 + 32 + 1 + CARD_NAME + QR_MODEL_INFO_BYTES)
+#include "rate.h"
 
 #define BODY_MAX (QR_FRAME_BYTES - QR_FRAME_OVERHEAD)
-_Static_assert(sizeof board_name <= 64, "QR_BOARD is a short name");
 
 #define HELLO_HEAD 9
 #define INFER_HEAD 9
@@ -47,7 +22,7 @@ static struct qr_session session;
 
 /* Input bytes written without a gap since the last inference, over all inputs in order. */
 static uint32_t written;
-/* The last inference: its outputs are in the arena until the next WRITE. */
+/* The last timed section; after an inference its outputs are in the arena until the next sample begins. */
 static struct {
     uint64_t ticks;
     uint32_t count;
@@ -73,98 +48,101 @@ static void send_error(uint16_t sequence, int8_t error)
     qr_link_send(&link, QR_REPLY | QR_ERROR, sequence, 2);
 }
 
-static uint8_t card_byte(const uint8_t *numbers, uint16_t at)
-{
-    if (at < CARD_NUMBERS)
-        return numbers[at];
-    at -= CARD_NUMBERS;
-    if (at < 32)
-        return IDENTITY_U8(&qr_identity.digest[at]);
-    at -= 32;
-    if (at < 32)
-        return QR_FLASH_U8(&qr_model_sha256[at]);
-    at -= 32;
-    if (at == 0)
-        return CARD_NAME;
-    at -= 1;
-    if (at < CARD_NAME)
-        return QR_FLASH_U8((const uint8_t *)&board_name[at]);
-    at -= CARD_NAME;
-    return QR_FLASH_U8(&qr_model_info[at]);
-}
-
 static int8_t serve_hello(uint16_t sequence)
 {
     uint8_t *body = qr_link_body(&link);
     uint16_t offset = qr_get_u16(body + 5);
     uint16_t bytes = qr_get_u16(body + 7);
-    uint8_t numbers[CARD_NUMBERS];
+    uint16_t card_bytes = qr_card_bytes();
 
-    if (offset > CARD_BYTES)
+    if (offset > card_bytes)
         return QR_ERR_RANGE;
-    if (bytes > CARD_BYTES - offset)
-        bytes = CARD_BYTES - offset;
+    if (bytes > card_bytes - offset)
+        bytes = card_bytes - offset;
     if (bytes > BODY_MAX - HELLO_HEAD)
         bytes = BODY_MAX - HELLO_HEAD;
-    numbers[0] = ENGINE_AOT;
-    numbers[1] = qr_port_counter();
-    qr_put_u32(numbers + 2, qr_port_counter_hz());
-    qr_put_u32(numbers + 6, qr_port_cpu_hz());
-    qr_put_u32(numbers + 10, QR_ARENA_BYTES);
     /* version and nonce are echoed from where they stand in the request */
     qr_put_u16(body + 5, QR_FRAME_BYTES);
-    qr_put_u16(body + 7, CARD_BYTES);
-    for (uint16_t i = 0; i < bytes; i++)
-        body[HELLO_HEAD + i] = card_byte(numbers, offset + i);
+    qr_put_u16(body + 7, card_bytes);
+    qr_card_copy(body + HELLO_HEAD, offset, bytes);
     qr_link_send(&link, QR_REPLY | QR_HELLO, sequence, HELLO_HEAD + bytes);
     return 0;
 }
 
-static int8_t serve_write(uint16_t sequence)
+/* Puts a piece of the inputs (u8 tensor, u32 offset, data: `bytes` in all) into the arena. */
+static int8_t store(const uint8_t *piece, uint16_t bytes)
 {
-    const uint8_t *body = qr_link_body(&link);
     uint32_t size, offset, start;
-    uint16_t bytes;
 
-    if (link.body_bytes <= WRITE_HEAD)
+    if (bytes <= WRITE_HEAD)
         return QR_ERR_BODY;
-    if (body[0] >= QR_MODEL_INPUTS)
+    if (piece[0] >= QR_MODEL_INPUTS)
         return QR_ERR_RANGE;
-    bytes = link.body_bytes - WRITE_HEAD;
-    offset = qr_get_u32(body + 1);
-    size = QR_FLASH_U32(&qr_model_inputs[body[0]].bytes);
+    bytes -= WRITE_HEAD;
+    offset = qr_get_u32(piece + 1);
+    size = QR_FLASH_U32(&qr_model_inputs[piece[0]].bytes);
     if (offset > size || bytes > size - offset)
         return QR_ERR_RANGE;
-    start = input_bytes_before(body[0]) + offset;
+    start = input_bytes_before(piece[0]) + offset;
     /* the first byte of the first input begins a new sample, whatever was written before it */
     if (start == 0)
         written = 0;
     if (start > written)
         return QR_ERR_GAP;
     inference.valid = 0;
-    memcpy(qr_arena + QR_FLASH_U32(&qr_model_inputs[body[0]].offset) + offset, body + WRITE_HEAD, bytes);
+    memcpy(qr_arena + QR_FLASH_U32(&qr_model_inputs[piece[0]].offset) + offset, piece + WRITE_HEAD, bytes);
     if (start + bytes > written)
         written = start + bytes;
+    return 0;
+}
+
+static int8_t serve_write(uint16_t sequence)
+{
+    int8_t error = store(qr_link_body(&link), link.body_bytes);
+
+    if (error < 0)
+        return error;
     qr_link_send(&link, QR_REPLY | QR_WRITE, sequence, 0);
     return 0;
+}
+
+/* Announces a timed section. Returns a byte that came after the request, or -1: anything but the request's
+ * second delimiter is one of too many. */
+static int16_t begin_section(uint16_t sequence)
+{
+    int16_t byte;
+
+    qr_link_send(&link, QR_REPLY | QR_RUNNING, sequence, 0);
+    inference.valid = 0;
+    written = 0;
+    qr_port_flush();
+    while ((byte = qr_port_getc()) == 0)
+        qr_link_receive(&link, 0);
+    return byte;
+}
+
+/* Notes whether a byte came meanwhile. Takes and returns what begin_section does. */
+static int16_t end_section(int16_t held)
+{
+    if (held < 0)
+        held = qr_port_getc();
+    inference.flags = held >= 0 ? QR_DISTURBED : 0;
+    return held;
 }
 
 /* Runs the model once. Returns a byte that arrived meanwhile, or -1. */
 static int16_t infer(uint16_t sequence)
 {
-    int16_t disturbance;
+    int16_t held = begin_section(sequence);
 
-    qr_link_send(&link, QR_REPLY | QR_RUNNING, sequence, 0);
-    written = 0;
-    qr_port_flush();
+    qr_port_trigger(1);
     qr_port_timer_start();
     qr_model_invoke();
     inference.ticks = qr_port_timer_stop();
-    disturbance = qr_port_getc();
-    inference.flags = disturbance >= 0 ? QR_INFER_DISTURBED : 0;
-    inference.valid = 1;
+    qr_port_trigger(0);
     inference.count++;
-    return disturbance;
+    inference.valid = 1;
+    return end_section(held);
 }
 
 static uint16_t copy_outputs(uint8_t *to, uint16_t limit)
@@ -182,30 +160,96 @@ static uint16_t copy_outputs(uint8_t *to, uint16_t limit)
     return copied;
 }
 
+/* Sends the last section's ticks and flags, then what `held` is the beginning of. */
+static void send_section(uint8_t type, uint16_t sequence, uint16_t output_bytes, int16_t held)
+{
+    uint8_t *body = qr_link_body(&link);
+
+    qr_put_u32(body, (uint32_t)inference.ticks);
+    qr_put_u32(body + 4, (uint32_t)(inference.ticks >> 32));
+    body[8] = inference.flags;
+    output_bytes = copy_outputs(body + INFER_HEAD, output_bytes);
+    qr_link_send(&link, QR_REPLY | type, sequence, INFER_HEAD + output_bytes);
+    /* the receiver shares its buffer with the reply, so that byte had to wait; it completes no frame */
+    if (held >= 0)
+        qr_link_receive(&link, (uint8_t)held);
+}
+
 static int8_t serve_infer(uint16_t sequence, int8_t verdict)
 {
     uint8_t *body = qr_link_body(&link);
     int16_t held = -1;
     uint16_t limit;
+    int8_t error;
 
-    if (link.body_bytes != 2)
+    if (link.body_bytes < 2)
         return QR_ERR_BODY;
     limit = qr_get_u16(body);
     if (limit > BODY_MAX - INFER_HEAD)
         limit = BODY_MAX - INFER_HEAD;
-    if (verdict != QR_REQUEST_REPEAT || !inference.valid) {
+    if (verdict == QR_REQUEST_REPEAT) {
+        if (!inference.valid)
+            return QR_ERR_INCOMPLETE;
+    } else {
+        /* of this request or of none: a host that asks again without inputs learns that it did not run */
+        inference.valid = 0;
+        if (link.body_bytes != 2) {
+            error = store(body + 2, link.body_bytes - 2);
+            if (error < 0)
+                return error;
+        }
         if (written != input_bytes_before(QR_MODEL_INPUTS))
             return QR_ERR_INCOMPLETE;
         held = infer(sequence);
     }
-    qr_put_u32(body, (uint32_t)inference.ticks);
-    qr_put_u32(body + 4, (uint32_t)(inference.ticks >> 32));
-    body[8] = inference.flags;
-    limit = copy_outputs(body + INFER_HEAD, limit);
-    qr_link_send(&link, QR_REPLY | QR_INFER, sequence, INFER_HEAD + limit);
-    /* the receiver shares its buffer with the reply, so that byte had to wait; it completes no frame */
-    if (held >= 0)
-        qr_link_receive(&link, (uint8_t)held);
+    send_section(QR_INFER, sequence, limit, held);
+    return 0;
+}
+
+/* Runs the model `count` times in one section. Returns a byte that arrived meanwhile, or -1. */
+static int16_t run_window(uint16_t sequence, uint32_t count)
+{
+    int16_t held = begin_section(sequence);
+
+    inference.count += count;
+    qr_port_trigger(1);
+    qr_port_timer_start();
+    while (count--) {
+        qr_pattern_fill();
+        qr_model_invoke();
+    }
+    inference.ticks = qr_port_timer_stop();
+    qr_port_trigger(0);
+    return end_section(held);
+}
+
+static int8_t serve_window(uint16_t sequence, int8_t verdict)
+{
+    int16_t held = -1;
+    uint32_t count;
+
+    if (link.body_bytes != 4)
+        return QR_ERR_BODY;
+    count = qr_get_u32(qr_link_body(&link));
+    if (count == 0)
+        return QR_ERR_RANGE;
+    if (verdict != QR_REQUEST_REPEAT)
+        held = run_window(sequence, count);
+    send_section(QR_WINDOW, sequence, 0, held);
+    return 0;
+}
+
+static int8_t serve_baud(uint16_t sequence)
+{
+    uint32_t baud;
+
+    if (link.body_bytes != 4)
+        return QR_ERR_BODY;
+    baud = qr_get_u32(qr_link_body(&link));
+    if (baud != 0 && !qr_port_baud_possible(baud))
+        return QR_ERR_RANGE;
+    qr_link_send(&link, QR_REPLY | QR_BAUD, sequence, 0);
+    qr_rate_set(baud);
     return 0;
 }
 
@@ -250,6 +294,12 @@ static int8_t serve_status(uint16_t sequence)
     return 0;
 }
 
+static int8_t serve_echo(uint16_t sequence)
+{
+    qr_link_send(&link, QR_REPLY | QR_ECHO, sequence, link.body_bytes);
+    return 0;
+}
+
 static int8_t serve(uint16_t sequence)
 {
     int8_t verdict = qr_session_judge(&session, &link);
@@ -271,6 +321,12 @@ static int8_t serve(uint16_t sequence)
         return serve_read(sequence);
     case QR_STATUS:
         return serve_status(sequence);
+    case QR_WINDOW:
+        return serve_window(sequence, verdict);
+    case QR_BAUD:
+        return serve_baud(sequence);
+    case QR_ECHO:
+        return serve_echo(sequence);
     default:
         return QR_ERR_TYPE;
     }
@@ -282,6 +338,7 @@ void qr_bench_init(void)
     qr_link_init(&link);
     memset(&session, 0, sizeof session);
     memset(&inference, 0, sizeof inference);
+    qr_rate_init();
     written = 0;
 }
 
@@ -290,13 +347,13 @@ void qr_bench_poll(void)
 {
     int16_t byte = qr_port_getc();
     uint16_t sequence = 0;
-    int8_t result;
+    int8_t result = byte < 0 ? QR_LINK_NOTHING : qr_link_receive(&link, (uint8_t)byte);
 
+    qr_rate_watch(byte, result);
     if (byte < 0) {
         qr_port_idle();
         return;
     }
-    result = qr_link_receive(&link, (uint8_t)byte);
     if (result == QR_LINK_NOTHING)
         return;
     if (result == QR_LINK_REQUEST) {

@@ -7,15 +7,6 @@
 
 #include <stdint.h>
 
-/* Who this firmware is. After linking the harness hashes the loadable bytes with the digest still
- * zero, writes the hash here, and refuses to measure a board whose HELLO says otherwise. */
-struct qr_identity {
-    uint8_t magic[16]; /* "quantrig-ident-1", no terminator */
-    uint8_t digest[32];
-};
-
-extern const struct qr_identity qr_identity;
-
 /* Forgets any session. Called once, after qr_port_init. */
 void qr_bench_init(void);
 

@@ -8,15 +8,18 @@ time-outs and frame sizes, `blame` its errors.
 
 from __future__ import annotations
 
-from harness.link.messages import Hello, Status, TensorInfo
+from harness.link.card import Hello, TensorInfo
+from harness.link.exchange import LinkStats
+from harness.link.messages import Status
 from harness.link.pacing import Timing
 from harness.link.serial_line import SerialTransport, SocketTransport
-from harness.link.session import InferReply, Session
+from harness.link.session import InferReply, Session, WindowReply
 from harness.link.transport import PipeTransport, SectionCounter, Transport
 
 __all__ = [
     "Hello",
     "InferReply",
+    "LinkStats",
     "PipeTransport",
     "SectionCounter",
     "SerialTransport",
@@ -26,4 +29,5 @@ __all__ = [
     "TensorInfo",
     "Timing",
     "Transport",
+    "WindowReply",
 ]

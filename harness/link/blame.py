@@ -6,8 +6,16 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from harness.errors import LocalProtocolError, NoReplyError, QuantrigError, RemoteProtocolError
-from harness.link.messages import PROTOCOL_VERSION, ErrorCode, ErrorReply
+from harness.errors import (
+    DeviceResetError,
+    HangError,
+    LocalProtocolError,
+    NoReplyError,
+    QuantrigError,
+    RemoteProtocolError,
+)
+from harness.link.messages import ErrorCode, ErrorReply
+from harness.link.requests import PROTOCOL_VERSION
 
 _REFLASH: Final = "Flash the firmware that this quantrig builds."
 
@@ -16,7 +24,11 @@ class Trouble(enum.Enum):
     """Why one attempt at an exchange failed."""
 
     SILENCE = enum.auto()
+    """Nothing came that could be an answer."""
+    REFUSED = enum.auto()
+    """The device, or what is left of its answer, says that the request arrived damaged."""
     DAMAGE = enum.auto()
+    """Its answer came damaged."""
 
 
 def broken(what: str) -> RemoteProtocolError:
@@ -39,10 +51,10 @@ def no_hello(seconds: float, *, heard: bool) -> NoReplyError:
     )
 
 
-def no_reply(request: str, attempts: int, trouble: Trouble) -> QuantrigError:
-    """Every attempt at `request` failed, the last one with `trouble`."""
-    if trouble is Trouble.SILENCE:
-        return NoReplyError(
+def no_reply(request: str, attempts: int, *, hangs: bool) -> QuantrigError:
+    """Every attempt at `request` failed; `hangs`: the device has fallen silent, having answered before."""
+    if hangs:
+        return HangError(
             f"The device did not answer {request}, sent {attempts} times.",
             cause="Its firmware hangs or crashed, or the line was cut.",
             fix="Look at the log of the case; on hardware check the cable.",
@@ -63,7 +75,7 @@ def refusal(error: ErrorReply) -> QuantrigError:
             fix=_REFLASH,
         )
     if error.code is ErrorCode.SESSION:
-        return RemoteProtocolError(
+        return DeviceResetError(
             "The device restarted in the middle of the conversation.",
             cause="A crash, a watchdog, a brown-out, or a reset by another program that opened the port.",
             fix="Power the board well and close other programs that use its port, then run again.",

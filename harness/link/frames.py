@@ -48,8 +48,8 @@ class Damaged:
     """Bytes up to a delimiter that are no frame, or bytes whose delimiter did not come."""
 
     why: str
-    size: int
-    """How many bytes, without the delimiter."""
+    wire: bytes
+    """What arrived, without the delimiter; of a stretch longer than any frame, nothing."""
 
 
 def wire_bytes(frame_bytes: int) -> int:
@@ -69,16 +69,16 @@ def decode(wire: bytes) -> Frame | Damaged:
     try:
         plain: bytes = cobs.decode(wire)
     except cobs.DecodeError as error:
-        return Damaged(why=f"not COBS: {error}", size=len(wire))
+        return Damaged(why=f"not COBS: {error}", wire=wire)
     if len(plain) < OVERHEAD_BYTES:
-        return Damaged(why=f"{len(plain)} bytes are too short for a frame", size=len(wire))
+        return Damaged(why=f"{len(plain)} bytes are too short for a frame", wire=wire)
     plain, (crc,) = plain[: -CRC.size], CRC.unpack(plain[-CRC.size :])
     if zlib.crc32(plain) != crc:
-        return Damaged(why="wrong CRC", size=len(wire))
+        return Damaged(why="wrong CRC", wire=wire)
     kind, sequence, length = HEADER.unpack_from(plain)
     body = plain[HEADER.size :]
     if len(body) != length:
-        return Damaged(why=f"the body has {len(body)} bytes, its header says {length}", size=len(wire))
+        return Damaged(why=f"the body has {len(body)} bytes, its header says {length}", wire=wire)
     return Frame(type=kind, sequence=sequence, body=body)
 
 
@@ -101,7 +101,7 @@ class Deframer:
         """Forget bytes whose delimiter does not come; None when there are none."""
         if not self.partial:
             return None
-        dropped = Damaged(why="its delimiter is missing", size=len(self._received))
+        dropped = Damaged(why="its delimiter is missing", wire=bytes(self._received))
         self._received.clear()
         self._skipping = False
         return dropped
@@ -123,6 +123,6 @@ class Deframer:
             del self._received[: end + 1]
             if self._skipping:
                 self._skipping = False
-                return Damaged(why="too long for a frame", size=self.LIMIT_BYTES)
+                return Damaged(why="too long for a frame", wire=b"")
             if wire:
                 return decode(wire)

@@ -1,37 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages: what the bodies of frames mean (docs/PROTOCOL.md). All numbers are little-endian.
+"""Messages from the device: what the bodies of its frames mean (docs/PROTOCOL.md), little-endian.
 
-Requests and replies check themselves when they are made, so an illegal one does not exist: `body()`
-of a request cannot fail, and `parse()` of a reply raises ValueError on anything but a legal body.
+`parse()` of a reply raises ValueError on anything but a legal body, so an illegal reply does not exist.
 """
 
 from __future__ import annotations
 
 import enum
-import math
 import struct
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, get_args
 
-from harness.link.frames import MAX_BODY_BYTES, Frame
+from harness.link.frames import Frame
+from harness.link.requests import (
+    PROTOCOL_VERSION,
+    BaudRequest,
+    EchoRequest,
+    HelloRequest,
+    InferRequest,
+    ReadRequest,
+    StatusRequest,
+    WindowRequest,
+    WriteRequest,
+)
 
-PROTOCOL_VERSION: Final = 1
 REPLY: Final = 0x80
 
-#: By the number in HELLO: what executes the model.
-ENGINES: Final = {1: "aot"}
-#: By the number in HELLO (`enum qr_counter` of port.h): what times an inference.
-COUNTERS: Final = {
-    1: "monotonic",
-    2: "cyccnt",
-    3: "tim2",
-    4: "timer1",
-    5: "instructions",
-    6: "micros",
-    7: "cpu",
-}
-#: By the number in the tensor table (model.h): the NumPy name and the bytes of one element.
-DTYPES: Final = {0: ("float32", 4), 1: ("int8", 1), 2: ("uint8", 1), 3: ("int16", 2), 4: ("int32", 4)}
+#: Bit 0 of the flags of a timed section; there are no others.
+DISTURBED: Final = 1
 
 
 class ErrorCode(enum.IntEnum):
@@ -49,105 +45,10 @@ class ErrorCode(enum.IntEnum):
     NO_OUTPUT = 10
 
 
-def _require(name: str, value: int, bits: int) -> None:
-    if not 0 <= value < 1 << bits:
-        raise ValueError(f"{name} = {value} does not fit in {bits} bits")
-
-
 def _unpack(layout: struct.Struct, body: bytes, what: str, *, exact: bool = True) -> tuple[int, ...]:
     if len(body) < layout.size or (exact and len(body) != layout.size):
         raise ValueError(f"{what} of {len(body)} bytes where {layout.size} belong")
     return layout.unpack_from(body)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HelloRequest:
-    """Opens a session (a new `nonce`) and asks for `limit` bytes of the device card from `offset`."""
-
-    TYPE: ClassVar[int] = 1
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BIHH")
-
-    nonce: int
-    offset: int
-    limit: int
-
-    def __post_init__(self) -> None:
-        _require("nonce", self.nonce, 32)
-        _require("offset", self.offset, 16)
-        _require("limit", self.limit, 16)
-
-    def body(self) -> bytes:
-        return self.LAYOUT.pack(PROTOCOL_VERSION, self.nonce, self.offset, self.limit)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WriteRequest:
-    """Puts `data` (at least one byte) into input tensor `tensor` at byte `offset`."""
-
-    TYPE: ClassVar[int] = 2
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BI")
-
-    tensor: int
-    offset: int
-    data: bytes
-
-    def __post_init__(self) -> None:
-        _require("tensor", self.tensor, 8)
-        _require("offset", self.offset, 32)
-        if not 0 < len(self.data) <= MAX_BODY_BYTES - self.LAYOUT.size:
-            raise ValueError(f"a WRITE of {len(self.data)} bytes")
-
-    def body(self) -> bytes:
-        return self.LAYOUT.pack(self.tensor, self.offset) + self.data
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InferRequest:
-    """Runs the model once; the reply carries at most `limit` output bytes."""
-
-    TYPE: ClassVar[int] = 3
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<H")
-
-    limit: int
-
-    def __post_init__(self) -> None:
-        _require("limit", self.limit, 16)
-
-    def body(self) -> bytes:
-        return self.LAYOUT.pack(self.limit)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadRequest:
-    """Asks for `length` bytes of output tensor `tensor` from byte `offset`."""
-
-    TYPE: ClassVar[int] = 4
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<BIH")
-
-    tensor: int
-    offset: int
-    length: int
-
-    def __post_init__(self) -> None:
-        _require("tensor", self.tensor, 8)
-        _require("offset", self.offset, 32)
-        _require("length", self.length, 16)
-
-    def body(self) -> bytes:
-        return self.LAYOUT.pack(self.tensor, self.offset, self.length)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StatusRequest:
-    """Asks how the device fares."""
-
-    TYPE: ClassVar[int] = 5
-
-    def body(self) -> bytes:
-        return b""
-
-
-Request = HelloRequest | WriteRequest | InferRequest | ReadRequest | StatusRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,29 +73,46 @@ class HelloPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WriteDone:
-    """The bytes are in the arena."""
+class _Bare:
+    """A reply that says all by its type."""
 
-    TYPE: ClassVar[int] = REPLY | WriteRequest.TYPE
+    WHAT: ClassVar[str]
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
         if body:
-            raise ValueError(f"a WRITE reply of {len(body)} bytes where none belong")
+            raise ValueError(f"a {cls.WHAT} of {len(body)} bytes where none belong")
         return cls()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Running:
-    """INFER was understood; the device is silent until the inference is over."""
+class WriteDone(_Bare):
+    """The bytes are in the arena."""
+
+    TYPE: ClassVar[int] = REPLY | WriteRequest.TYPE
+    WHAT: ClassVar[str] = "WRITE reply"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaudDone(_Bare):
+    """The device goes on at the new rate as soon as this has left."""
+
+    TYPE: ClassVar[int] = REPLY | BaudRequest.TYPE
+    WHAT: ClassVar[str] = "BAUD reply"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running(_Bare):
+    """INFER or WINDOW was understood; the device is silent until its timed section is over."""
 
     TYPE: ClassVar[int] = REPLY | 0x10
+    WHAT: ClassVar[str] = "RUNNING"
 
-    @classmethod
-    def parse(cls, body: bytes) -> Self:
-        if body:
-            raise ValueError(f"a RUNNING of {len(body)} bytes where none belong")
-        return cls()
+
+def _disturbed(flags: int) -> bool:
+    if flags & ~DISTURBED:
+        raise ValueError(f"a timed section with unknown flags {flags:#04x}")
+    return bool(flags & DISTURBED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,9 +130,23 @@ class InferDone:
     @classmethod
     def parse(cls, body: bytes) -> Self:
         ticks, flags = _unpack(cls.LAYOUT, body, "an INFER reply", exact=False)
-        if flags & ~1:
-            raise ValueError(f"an INFER reply with unknown flags {flags:#04x}")
-        return cls(ticks=ticks, disturbed=bool(flags & 1), data=body[cls.LAYOUT.size :])
+        return cls(ticks=ticks, disturbed=_disturbed(flags), data=body[cls.LAYOUT.size :])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowDone:
+    """Ticks of a whole window."""
+
+    TYPE: ClassVar[int] = REPLY | WindowRequest.TYPE
+    LAYOUT: ClassVar[struct.Struct] = InferDone.LAYOUT
+
+    ticks: int
+    disturbed: bool
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        ticks, flags = _unpack(cls.LAYOUT, body, "a WINDOW reply")
+        return cls(ticks=ticks, disturbed=_disturbed(flags))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +160,36 @@ class ReadDone:
     @classmethod
     def parse(cls, body: bytes) -> Self:
         return cls(data=body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EchoDone:
+    """What ECHO sent."""
+
+    TYPE: ClassVar[int] = REPLY | EchoRequest.TYPE
+
+    data: bytes
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        return cls(data=body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """The device's CPU is in its fault handler. Answers nothing, under any sequence number."""
+
+    TYPE: ClassVar[int] = REPLY | 0x11
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<III")
+
+    pc: int
+    lr: int
+    syndrome: int
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        pc, lr, syndrome = _unpack(cls.LAYOUT, body, "a FAULT")
+        return cls(pc=pc, lr=lr, syndrome=syndrome)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,11 +231,21 @@ class ErrorReply:
         return cls(code=ErrorCode(code), device_version=version)
 
 
-Reply = HelloPage | WriteDone | Running | InferDone | ReadDone | Status | ErrorReply
+Reply = (
+    HelloPage
+    | WriteDone
+    | Running
+    | InferDone
+    | ReadDone
+    | Status
+    | WindowDone
+    | BaudDone
+    | EchoDone
+    | Fault
+    | ErrorReply
+)
 
-REPLIES: Final[dict[int, type[Reply]]] = {
-    reply.TYPE: reply for reply in (HelloPage, WriteDone, Running, InferDone, ReadDone, Status, ErrorReply)
-}
+REPLIES: Final[dict[int, type[Reply]]] = {reply.TYPE: reply for reply in get_args(Reply)}
 
 
 def parse_reply(frame: Frame) -> Reply:
@@ -285,99 +257,3 @@ def parse_reply(frame: Frame) -> Reply:
     if frame.type not in REPLIES:
         raise ValueError(f"a reply of unknown type {frame.type:#04x}")
     return REPLIES[frame.type].parse(frame.body)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TensorInfo:
-    """An input or output tensor: NumPy dtype name, shape with its batch dimension, quantization."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    scale: float
-    """0.0 where the tensor is not quantized."""
-    zero_point: int
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the tensor in bytes."""
-        return math.prod(self.shape) * dict(DTYPES.values())[self.dtype]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hello:
-    """The device card: who answers, with which firmware and model, and what times it."""
-
-    board: str
-    engine: str
-    counter: str
-    counter_hz: int
-    cpu_hz: int
-    """0 where that means nothing."""
-    arena_bytes: int
-    frame_bytes: int
-    """Largest frame that the device takes and sends, before COBS."""
-    firmware_sha256: str
-    model_sha256: str
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-
-
-_CARD: Final = struct.Struct("<BBIII32s32sB")
-_QUANTIZATION: Final = struct.Struct("<fi")
-
-
-class _Cursor:
-    """Takes fields off the front of bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def take(self, count: int) -> bytes:
-        if count > len(self._data):
-            raise ValueError("the device card ends early")
-        taken, self._data = self._data[:count], self._data[count:]
-        return taken
-
-    def at_end(self) -> bool:
-        return not self._data
-
-
-def _parse_tensor(card: _Cursor) -> TensorInfo:
-    dtype, rank = card.take(2)
-    if dtype not in DTYPES:
-        raise ValueError(f"unknown tensor type {dtype} in the device card")
-    shape = struct.unpack(f"<{rank}I", card.take(4 * rank))
-    if 0 in shape:
-        raise ValueError(f"a tensor of shape {shape} in the device card")
-    scale, zero_point = _QUANTIZATION.unpack(card.take(_QUANTIZATION.size))
-    return TensorInfo(dtype=DTYPES[dtype][0], shape=shape, scale=scale, zero_point=zero_point)
-
-
-def parse_card(data: bytes, *, frame_bytes: int) -> Hello:
-    """The device card, put together from its pages.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    card = _Cursor(data)
-    engine, counter, counter_hz, cpu_hz, arena, firmware, model, name = _CARD.unpack(card.take(_CARD.size))
-    if engine not in ENGINES or counter not in COUNTERS:
-        raise ValueError(f"unknown engine {engine} or counter {counter} in the device card")
-    board = card.take(name).decode("ascii")
-    inputs, outputs = card.take(2)
-    tensors = tuple(_parse_tensor(card) for _ in range(inputs + outputs))
-    if not card.at_end() or not inputs or not outputs:
-        raise ValueError("the tensor table of the device card is malformed")
-    return Hello(
-        board=board,
-        engine=ENGINES[engine],
-        counter=COUNTERS[counter],
-        counter_hz=counter_hz,
-        cpu_hz=cpu_hz,
-        arena_bytes=arena,
-        frame_bytes=frame_bytes,
-        firmware_sha256=firmware.hex(),
-        model_sha256=model.hex(),
-        inputs=tensors[:inputs],
-        outputs=tensors[inputs:],
-    )

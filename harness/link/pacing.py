@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long to wait, and how long frames may be."""
+"""How long to wait."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from harness.link.frames import DELIMITER, MIN_FRAME_BYTES, OVERHEAD_BYTES, wire_bytes
-
-#: RUNNING on the wire without its delimiters.
-ANNOUNCEMENT_BYTES: Final = wire_bytes(OVERHEAD_BYTES) - len(DELIMITER)
-
-#: Exchanges in a row without trouble after which frames may be twice as long again.
-CLEAN_BEFORE_GROWTH: Final = 32
+from harness.link.host_time import HostTime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +18,8 @@ class Timing:
     """A device that does not infer answers within this."""
     quiet_s: float = 0.5
     """A frame whose bytes stop coming for this long has lost its delimiter."""
+    hurried_s: float = 0.03
+    """On a line that damages bytes, both are as short as the round trips seen allow, but not below this."""
     hello_every_s: float = 0.3
     """A board that is starting loses bytes, so HELLO is repeated."""
     hello_total_s: float = 15.0
@@ -35,15 +29,13 @@ class Timing:
     infer_factor: float = 20.0
     """Later inferences get this many times the slowest one so far, but at least `infer_min_s`."""
     attempts: int = 8
-    """How often one request is sent before the device is given up."""
+    """How often one request is sent without hearing anything before the device is given up."""
+    damaged_attempts: int = 64
+    """How often one request is sent in all."""
 
     def __post_init__(self) -> None:
-        if self.baud <= 0 or self.attempts <= 0 or self.hello_every_s <= 0:
-            raise ValueError("baud, attempts and hello_every_s must be positive")
-
-    def reply_to_s(self, line_bytes: int) -> float:
-        """Time for an exchange of `line_bytes`, request and reply together, ten bits on the line for each."""
-        return self.reply_s + 10 * line_bytes / self.baud
+        if self.baud <= 0 or self.attempts <= 0 or self.damaged_attempts <= 0 or self.hello_every_s <= 0:
+            raise ValueError("baud, both attempts and hello_every_s must be positive")
 
     def inference_s(self, slowest_s: float | None) -> float:
         """Time for an inference where the slowest so far took `slowest_s`."""
@@ -51,80 +43,111 @@ class Timing:
             return self.infer_first_s
         return min(self.infer_first_s, max(self.infer_min_s, self.infer_factor * slowest_s))
 
+    def window_s(self, slowest_s: float | None, count: int) -> float:
+        """Time for `count` inferences in a row."""
+        return self.infer_first_s if slowest_s is None else self.infer_min_s + 4 * count * slowest_s
 
-class FrameLimit:
-    """How long frames may be: the device's largest, halved by trouble, doubled after a clean stretch."""
 
-    def __init__(self) -> None:
-        self._largest = self.bytes = MIN_FRAME_BYTES
-        self._clean = 0
+class RoundTrip:
+    """How long the device and what lies between take to answer, beside the bytes' time on the line.
 
-    def allow(self, largest: int) -> None:
-        """Set the device's largest frame and begin there."""
-        self._largest = self.bytes = max(MIN_FRAME_BYTES, largest)
+    Mean and mean deviation of the answers that came at once, as TCP does it (RFC 6298).
+    """
 
-    def good(self) -> None:
-        """Note an exchange without trouble."""
-        self._clean += 1
-        if self._clean >= CLEAN_BEFORE_GROWTH:
-            self._clean = 0
-            self.bytes = min(self._largest, self.bytes * 2)
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._mean_s: float | None = None
+        self._spread_s = 0.0
 
-    def bad(self) -> None:
-        """Note a damaged or missing reply."""
-        self._clean = 0
-        self.bytes = max(MIN_FRAME_BYTES, self.bytes // 2)
+    @property
+    def mean_s(self) -> float:
+        """0.0 before the first."""
+        return self._mean_s or 0.0
 
-    def payload(self, head: int) -> int:
-        """Bytes that fit beside `head` bytes of fields."""
-        return self.bytes - OVERHEAD_BYTES - head
+    def note(self, seconds: float) -> None:
+        """Note a round trip."""
+        seconds = max(0.0, seconds)
+        if self._mean_s is None:
+            self._mean_s, self._spread_s = seconds, seconds / 2
+            return
+        self._spread_s += (abs(seconds - self._mean_s) - self._spread_s) / 4
+        self._mean_s += (seconds - self._mean_s) / 8
+
+    def reply_s(self, *, hurried: bool, silences: int) -> float:
+        """How long to wait for a reply after so many silences in a row."""
+        if not hurried or self._mean_s is None:
+            return self._timing.reply_s
+        return min(self._timing.reply_s, self._hurried_s() * (1 << silences))
+
+    def quiet_s(self, *, hurried: bool) -> float:
+        """How long bytes of one frame may stop coming."""
+        if not hurried or self._mean_s is None:
+            return self._timing.quiet_s
+        return min(self._timing.quiet_s, self._hurried_s())
+
+    def _hurried_s(self) -> float:
+        return max(self._timing.hurried_s, self.mean_s + 4 * self._spread_s)
 
 
 class Wait:
     """The patience of one exchange, over all its attempts."""
 
-    def __init__(self, clock: Callable[[], float], timing: Timing) -> None:
-        self._clock = clock
-        self._timing = timing
+    def __init__(self, time: HostTime, *, unanswered: int = 0) -> None:
+        self._time = time
         self._deadline = 0.0
+        self._quiet_s = 0.0
         self._heard = 0.0
         self._last_look = False
-        self._began: float | None = None
-        self._pieces_bytes = 0
-        self._unanswered = 0
-        self.refused = False
-        """The device received this copy damaged."""
+        self._resting = False
+        self._announced_at: float | None = None
+        self._resumed_at: float | None = None
+        self.unanswered = unanswered
+        """Copies of this request, and what went out before them, that may still be answered."""
         self.announced = False
         """The device has said, or probably said, in answer to this copy that it runs the model."""
 
-    def sent(self, line_bytes: int, *, copies: int = 1) -> None:
-        """Copies of the request went out; they and the reply take `line_bytes` on the line."""
-        self._unanswered += copies
-        self.refused = self.announced = False
-        self._pieces_bytes = 0
-        self._restart(self._timing.reply_to_s(line_bytes))
+    def sent(self, seconds: float, *, quiet_s: float, copies: int) -> None:
+        """Copies of the request went out; a reply is due in `seconds`."""
+        self.unanswered += copies
+        self.announced = False
+        self._quiet_s = quiet_s
+        self._restart(seconds)
 
     def answered_badly(self) -> bool:
         """A reply or a request arrived damaged; True when no other copy may still be answered."""
-        self._unanswered = max(0, self._unanswered - 1)
-        return not self._unanswered
+        self.unanswered = max(0, self.unanswered - 1)
+        return not self.unanswered
 
-    def come_to_rest(self) -> None:
-        """The device received the request damaged: wait until it has said all that it says about it."""
-        self.refused = True
-        self._unanswered = max(0, self._unanswered - 1)
-        self._deadline = min(self._deadline, self._clock() + self._timing.quiet_s)
+    def come_to_rest(self, seconds: float) -> None:
+        """Give the line this long to say what it still has to say, and as long as it does."""
+        self._deadline = min(self._deadline, self._time.now() + seconds)
+        self._resting = True
 
-    def inferring(self, slowest_s: float | None) -> None:
-        """The device runs the model now, and its next frame is the result."""
+    def inferring(self, seconds: float, *, certain: bool) -> None:
+        """The device runs the model now, and its next frame is the result.
+
+        Args:
+            certain: it said so; False: it probably did.
+        """
         self.announced = True
-        self._unanswered = 1
-        self._restart(self._timing.inference_s(slowest_s))
-        self._began = self._clock()
+        self.unanswered = 1
+        heard = self._heard
+        self._restart(seconds)
+        self._announced_at = heard if certain else None
+        self._resumed_at = None
+
+    def perhaps_inferring(self, seconds: float) -> None:
+        """The device may have said that it runs the model: a result may come within `seconds`."""
+        self._restart(seconds)
 
     def heard(self) -> None:
         """Bytes arrived."""
-        self._heard = self._clock()
+        self._heard = self._time.now()
+
+    def resumed(self) -> None:
+        """What follows the announcement has begun to arrive with what was heard last."""
+        if self._announced_at is not None and self._resumed_at is None:
+            self._resumed_at = self._heard
 
     def left_s(self, *, partial: bool) -> float | None:
         """How long to wait for bytes; None when the time is up.
@@ -132,8 +155,11 @@ class Wait:
         A process that the host's scheduler held up finds its time over and the reply waiting, so the
         line is looked at once more after the end; but not for ever, a device may babble.
         """
-        now = self._clock()
-        end = min(self._deadline, self._heard + self._timing.quiet_s) if partial else self._deadline
+        now = self._time.now()
+        end = self._deadline
+        if partial:
+            quiet = self._heard + self._quiet_s
+            end = quiet if self._resting else min(end, quiet)
         if now < end:
             return end - now
         if self._last_look:
@@ -141,17 +167,14 @@ class Wait:
         self._last_look = True
         return 0.0
 
-    def may_be_announcement(self, damaged_bytes: int) -> bool:
-        """Whether what arrived damaged since the request is short enough to be pieces of RUNNING."""
-        self._pieces_bytes += damaged_bytes
-        return self._pieces_bytes <= ANNOUNCEMENT_BYTES
-
-    def took_s(self) -> float | None:
-        """Since the inference was announced; None when it was not."""
-        return None if self._began is None else self._clock() - self._began
+    def section_s(self) -> float | None:
+        """From the announcement to the first byte after it; None where either was not heard."""
+        if self._announced_at is None or self._resumed_at is None:
+            return None
+        return self._resumed_at - self._announced_at
 
     def _restart(self, seconds: float) -> None:
-        now = self._clock()
+        now = self._time.now()
         self._deadline = now + seconds
         self._heard = now
-        self._last_look = False
+        self._last_look = self._resting = False

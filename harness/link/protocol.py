@@ -12,38 +12,50 @@ earlier request, or an earlier host session, and is counted and dropped.
     GREETING  ErrorReply       BROKEN
     READY     any request      WAITING
     WAITING   its reply        READY
-    WAITING   Running          RUNNING     only after InferRequest
-    WAITING   ErrorReply       BROKEN
-    WAITING   abandon()        READY       not after InferRequest
-    RUNNING   InferDone        READY
+    WAITING   Running          RUNNING     only after InferRequest or WindowRequest
+    WAITING   ErrorReply       BROKEN      unless it only says that the request was not carried out
+    WAITING   abandon()        READY       not after InferRequest or WindowRequest
+    RUNNING   its reply        READY
+    any       Fault            BROKEN
     any       fail()           BROKEN      for good
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Final
+from dataclasses import replace
+from typing import Final, NoReturn, get_args
 
-from harness.errors import LocalProtocolError, RemoteProtocolError
+from harness.errors import DeviceFaultError, LocalProtocolError, RemoteProtocolError
 from harness.link.frames import DELIMITER, Damaged, Deframer, Frame, encode
 from harness.link.messages import (
     REPLY,
+    BaudDone,
+    EchoDone,
     ErrorCode,
     ErrorReply,
+    Fault,
     HelloPage,
-    HelloRequest,
     InferDone,
-    InferRequest,
     ReadDone,
-    ReadRequest,
     Reply,
-    Request,
     Running,
     Status,
-    StatusRequest,
+    WindowDone,
     WriteDone,
-    WriteRequest,
     parse_reply,
+)
+from harness.link.requests import (
+    RUNS,
+    BaudRequest,
+    EchoRequest,
+    HelloRequest,
+    InferRequest,
+    ReadRequest,
+    Request,
+    StatusRequest,
+    WindowRequest,
+    WriteRequest,
 )
 
 
@@ -77,13 +89,10 @@ REFUSED: Final = Refused.REFUSED
 
 Event = Reply | Damaged | NeedData | Refused
 
+#: What may be sent before and after the first HELLO was answered, and where that leads.
 SENDING: Final[dict[tuple[State, type[Request]], State]] = {
     (State.NEW, HelloRequest): State.GREETING,
-    (State.READY, HelloRequest): State.WAITING,
-    (State.READY, WriteRequest): State.WAITING,
-    (State.READY, InferRequest): State.WAITING,
-    (State.READY, ReadRequest): State.WAITING,
-    (State.READY, StatusRequest): State.WAITING,
+    **{(State.READY, kind): State.WAITING for kind in get_args(Request)},
 }
 
 #: What may answer what, and where that leads.
@@ -97,6 +106,12 @@ RECEIVING: Final[dict[tuple[State, type[Request], type[Reply]], State]] = {
     (State.RUNNING, InferRequest, InferDone): State.READY,
     (State.WAITING, ReadRequest, ReadDone): State.READY,
     (State.WAITING, StatusRequest, Status): State.READY,
+    (State.WAITING, WindowRequest, Running): State.RUNNING,
+    (State.WAITING, WindowRequest, WindowDone): State.READY,
+    (State.RUNNING, WindowRequest, Running): State.RUNNING,
+    (State.RUNNING, WindowRequest, WindowDone): State.READY,
+    (State.WAITING, BaudRequest, BaudDone): State.READY,
+    (State.WAITING, EchoRequest, EchoDone): State.READY,
 }
 
 
@@ -112,6 +127,7 @@ class Link:
         self._state = State.NEW
         self._sequence = (first_sequence - 1) & 0xFFFF
         self._request: Request | None = None
+        self._bare = False
         self._deframer = Deframer()
         self._dropped = 0
 
@@ -131,14 +147,19 @@ class Link:
         return self._deframer.partial
 
     @property
-    def inferring(self) -> bool:
-        """True while the request under way is an INFER."""
-        return isinstance(self._request, InferRequest)
+    def runs(self) -> bool:
+        """True while the request under way runs the model: it may have run, so it is never given up."""
+        return isinstance(self._request, RUNS)
 
     @property
     def unannounced(self) -> bool:
-        """True while the request under way is an INFER that is not known to run."""
-        return self.inferring and self._state is State.WAITING
+        """True while the request under way is to run the model and is not known to do so."""
+        return self.runs and self._state is State.WAITING
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last request."""
+        return self._sequence
 
     def flush(self) -> bytes:
         """A lone delimiter: ends a request whose own was lost, and disturbs no inference that it starts."""
@@ -162,29 +183,42 @@ class Link:
         self._state = state
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._request = request
+        self._bare = False
         # a board that is starting, or that an earlier host left in mid-frame, needs a clean beginning
         lead = DELIMITER if state is State.GREETING else b""
-        return lead + self._encode(request)
+        return lead + self._encode(request, self._sequence)
 
-    def resend(self, *, infer_limit: int | None = None) -> bytes:
+    def preview(self, request: Request) -> bytes:
+        """The bytes that `send` will give if `request` is the next one."""
+        return self._encode(request, (self._sequence + 1) & 0xFFFF)
+
+    def resend(self, *, infer_limit: int | None = None, bare: bool = False) -> bytes:
         """The bytes of the request under way once more, after a delimiter that ends what came before.
 
         Args:
             infer_limit: for an InferRequest, ask for at most this many output bytes now.
+            bare: send an InferRequest without its inputs. If it has run, its reply comes; if not, the device
+                says INCOMPLETE, and the request is over.
         """
-        if self._request is None:
+        request = self._request
+        if request is None:
             raise LocalProtocolError("There is no request to send again.")
-        if infer_limit is not None and isinstance(self._request, InferRequest):
-            self._request = InferRequest(limit=infer_limit)
-        return DELIMITER + self._encode(self._request)
+        if isinstance(request, InferRequest):
+            if infer_limit is not None:
+                request = replace(request, limit=infer_limit)
+            self._request = request
+            if bare and request.last is not None:
+                self._bare = True
+                request = replace(request, last=None)
+        return DELIMITER + self._encode(request, self._sequence)
 
     def abandon(self) -> None:
         """Give up the request under way; a reply that still comes will be dropped.
 
         Raises:
-            LocalProtocolError: there is none, or it is an INFER, which may have run.
+            LocalProtocolError: there is none, or it runs the model, and may have done so.
         """
-        if self._state is not State.WAITING or self.inferring:
+        if self._state is not State.WAITING or self.runs:
             raise LocalProtocolError(f"A request cannot be abandoned in state {self._state.name}.")
         self._request = None
         self._state = State.READY
@@ -203,6 +237,7 @@ class Link:
 
         Raises:
             RemoteProtocolError: an intact reply to the request under way breaks the protocol.
+            DeviceFaultError: the device's CPU is in its fault handler.
         """
         while True:
             frame = self._deframer.next_frame()
@@ -212,6 +247,8 @@ class Link:
                 return frame
             if frame.type == ErrorReply.TYPE and frame.body[:1] == bytes([ErrorCode.FRAME]):
                 return REFUSED
+            if frame.type == Fault.TYPE:
+                self._raise_fault(frame)
             if self._request is None or frame.sequence != self._sequence or not frame.type & REPLY:
                 self._dropped += 1
                 continue
@@ -222,8 +259,20 @@ class Link:
             self._advance(reply)
             return reply
 
-    def _encode(self, request: Request) -> bytes:
-        return encode(Frame(type=request.TYPE, sequence=self._sequence, body=request.body()))
+    def _encode(self, request: Request, sequence: int) -> bytes:
+        return encode(Frame(type=request.TYPE, sequence=sequence, body=request.body()))
+
+    def _raise_fault(self, frame: Frame) -> NoReturn:
+        fault = self._parse(frame)
+        assert isinstance(fault, Fault)  # noqa: S101 - by its type
+        self.fail()
+        raise DeviceFaultError(pc=fault.pc, lr=fault.lr, syndrome=fault.syndrome)
+
+    def _was_not_carried_out(self, error: ErrorReply) -> bool:
+        """Whether the request is over with nothing done: the conversation can go on."""
+        if isinstance(self._request, BaudRequest):
+            return error.code is ErrorCode.RANGE
+        return self._bare and error.code is ErrorCode.INCOMPLETE
 
     def _is_for_another_session(self, reply: Reply) -> bool:
         asked = self._request
@@ -243,7 +292,11 @@ class Link:
     def _advance(self, reply: Reply) -> None:
         request = self._request
         if isinstance(reply, ErrorReply):
-            self.fail()
+            if not self._was_not_carried_out(reply):
+                self.fail()
+                return
+            self._state = State.READY
+            self._request = None
             return
         state = None if request is None else RECEIVING.get((self._state, type(request), type(reply)))
         if state is None:

@@ -86,7 +86,7 @@ def compiled(core: Core, name: str, folder: Path) -> Path:
     sources = [
         *sorted(ports.glob("arduino*.cpp")),
         STAND_IN / "stand_in.cpp",
-        FIRMWARE / "src" / "bench.c",
+        *(FIRMWARE / "src" / name for name in ("bench.c", "card.c", "pattern.c", "rate.c")),
         *sorted((FIRMWARE / "lib" / "link").glob("*.c")),
         folder / "model.c",
     ]

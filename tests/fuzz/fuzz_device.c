@@ -98,7 +98,9 @@ static void check_alive(void)
     qr_put_u32(body + 1, ++nonce);
     bytes = make_frame(wire + 1, QR_HELLO, ++sequence, body, sizeof body);
     bytes = device_serve(wire, bytes + 1);
-    /* the last reply: a half-sent frame before it may have been refused first */
+    /* the last reply, its delimiter perhaps doubled; a half-sent frame before it may have been refused first */
+    while (bytes > 1 && device_output()[bytes - 2] == 0)
+        bytes--;
     while (bytes > 1 && device_output()[bytes - 2] != 0)
         bytes--;
     if (bytes < 2 || device_decode(device_output() + bytes - 1, 64, frame) < QR_HEADER_BYTES ||

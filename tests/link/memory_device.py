@@ -18,7 +18,11 @@ INCLUDES = [
     f"-I{path}" for path in (FIRMWARE / "include", FIRMWARE / "lib" / "link", FIRMWARE / "src", DEVICE)
 ]
 WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wmissing-prototypes"]
-CORE = [*sorted((FIRMWARE / "lib" / "link").glob("*.c")), FIRMWARE / "src" / "bench.c", DEVICE / "model.c"]
+CORE = [
+    *sorted((FIRMWARE / "lib" / "link").glob("*.c")),
+    *(FIRMWARE / "src" / name for name in ("bench.c", "card.c", "pattern.c", "rate.c")),
+    DEVICE / "model.c",
+]
 
 
 def compile_c(output: Path, sources: list[Path], *flags: str, compiler: str = "gcc") -> Path:
@@ -116,9 +120,12 @@ class MemoryTransport:
         self.longest_write = 0
         self._arrived = b""
 
-    def clock(self) -> float:
-        """Seconds; a read that finds nothing lets its time-out pass."""
+    def now(self) -> float:
+        """Seconds; a read that finds nothing lets its time-out pass. The transport is its own HostTime."""
         return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
 
     def write(self, data: bytes) -> None:
         self.longest_write = max(self.longest_write, len(data))
@@ -148,6 +155,11 @@ class FlipOnce:
         changed = bytearray(data)
         changed[position] = self._change(changed[position])
         return bytes(changed)
+
+
+def is_infer(data: bytes) -> bool:
+    """Whether a write is an INFER, sent for the first time or again."""
+    return data.lstrip(b"\0")[1:2] == b"\3"
 
 
 def fake_inputs(sample: int, sizes: Mapping[int, int] | tuple[int, ...] = FAKE_BYTES) -> list[bytes]:

@@ -150,7 +150,7 @@ def test_a_partial_frame_can_be_dropped() -> None:
     assert deframer.drop_partial() is None
     deframer.feed(b"\5abc")
     assert deframer.partial
-    assert deframer.drop_partial() == Damaged(why="its delimiter is missing", size=4)
+    assert deframer.drop_partial() == Damaged(why="its delimiter is missing", wire=b"\5abc")
     assert not deframer.partial
 
 
@@ -158,5 +158,6 @@ def test_a_length_that_lies_is_damage() -> None:
     plain = bytes([1, 0, 0, 9, 0]) + b"abc"
     crc = crc32_bit_by_bit(plain).to_bytes(4, "little")
     deframer = Deframer()
-    deframer.feed(cobs.encode(plain + crc) + b"\0")
-    assert deframer.next_frame() == Damaged(why="the body has 3 bytes, its header says 9", size=13)
+    wire = cobs.encode(plain + crc)
+    deframer.feed(wire + b"\0")
+    assert deframer.next_frame() == Damaged(why="the body has 3 bytes, its header says 9", wire=wire)

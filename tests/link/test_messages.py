@@ -8,26 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.link.card import TensorInfo, parse_card
 from harness.link.frames import Frame
 from harness.link.messages import (
     REPLIES,
+    BaudDone,
+    EchoDone,
     ErrorCode,
     ErrorReply,
+    Fault,
     HelloPage,
-    HelloRequest,
     InferDone,
-    InferRequest,
     ReadDone,
-    ReadRequest,
-    Request,
     Running,
     Status,
-    StatusRequest,
-    TensorInfo,
+    WindowDone,
     WriteDone,
-    WriteRequest,
-    parse_card,
     parse_reply,
+)
+from harness.link.requests import (
+    BaudRequest,
+    EchoRequest,
+    HelloRequest,
+    InferRequest,
+    ReadRequest,
+    Request,
+    StatusRequest,
+    WindowRequest,
+    WriteRequest,
 )
 
 NUMBERS = struct.pack("<BBIII", 1, 4, 16_000_000, 16_000_001, 900)
@@ -41,7 +49,8 @@ TENSORS = (
     + struct.pack("<2I", 1, 10)
     + struct.pack("<fi", 0.0, 0)
 )
-CARD = NUMBERS + DIGESTS + b"\3uno" + TENSORS
+SETTINGS = b"\x09clock=hse"
+CARD = NUMBERS + DIGESTS + b"\3uno" + TENSORS + SETTINGS
 
 
 def test_the_device_card() -> None:
@@ -54,6 +63,7 @@ def test_the_device_card() -> None:
     assert hello.inputs == (TensorInfo(dtype="int8", shape=(1, 8, 8, 1), scale=0.5, zero_point=-128),)
     assert hello.outputs == (TensorInfo(dtype="float32", shape=(1, 10), scale=0.0, zero_point=0),)
     assert (hello.inputs[0].nbytes, hello.outputs[0].nbytes) == (64, 40)
+    assert hello.settings == "clock=hse"
 
 
 @pytest.mark.parametrize("cut", range(len(CARD)))
@@ -66,6 +76,7 @@ def test_a_card_that_ends_early_is_refused(cut: int) -> None:
     "card",
     [
         CARD + b"x",
+        CARD.replace(b"hse", b"h\xffe"),
         b"\x09" + CARD[1:],
         CARD[:1] + b"\x63" + CARD[2:],
         CARD.replace(b"uno", b"u\xffo"),
@@ -100,11 +111,19 @@ def test_any_body_is_a_reply_or_a_value_error(kind: int, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("request_", "kind", "body"),
     [
-        (HelloRequest(nonce=0x01020304, offset=5, limit=6), 1, "01 04030201 0500 0600"),
+        (HelloRequest(nonce=0x01020304, offset=5, limit=6), 1, "02 04030201 0500 0600"),
         (WriteRequest(tensor=1, offset=2, data=b"\xaa"), 2, "01 02000000 aa"),
         (InferRequest(limit=0x0201), 3, "0102"),
         (ReadRequest(tensor=1, offset=2, length=3), 4, "01 02000000 0300"),
+        (
+            InferRequest(limit=3, last=WriteRequest(tensor=1, offset=2, data=b"\xaa")),
+            3,
+            "0300 01 02000000 aa",
+        ),
         (StatusRequest(), 5, ""),
+        (WindowRequest(count=0x01020304), 6, "04030201"),
+        (BaudRequest(baud=115200), 7, "00c20100"),
+        (EchoRequest(data=b"\0\xff"), 8, "00ff"),
     ],
 )
 def test_requests_on_the_wire(request_: Request, kind: int, body: str) -> None:
@@ -117,7 +136,7 @@ def test_requests_on_the_wire(request_: Request, kind: int, body: str) -> None:
     [
         (
             0x81,
-            "01 04030201 7c00 8800 aabb",
+            "02 04030201 7c00 8800 aabb",
             HelloPage(nonce=0x01020304, frame_bytes=124, card_bytes=136, data=b"\xaa\xbb"),
         ),
         (0x82, "", WriteDone()),
@@ -129,6 +148,10 @@ def test_requests_on_the_wire(request_: Request, kind: int, body: str) -> None:
             "01000000 0200 0300 04000000 05000000",
             Status(stack_bytes=1, rx_lost=2, bad_frames=3, inferences=4, empty_ticks=5),
         ),
+        (0x86, "0100000000000080 00", WindowDone(ticks=2**63 + 1, disturbed=False)),
+        (0x87, "", BaudDone()),
+        (0x88, "0102", EchoDone(data=b"\1\2")),
+        (0x91, "01000008 02000008 04030201", Fault(pc=0x08000001, lr=0x08000002, syndrome=0x01020304)),
         (0xFF, "0901", ErrorReply(code=ErrorCode.INCOMPLETE, device_version=1)),
     ],
 )
@@ -139,8 +162,8 @@ def test_replies_on_the_wire(kind: int, body: str, reply: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        (0x81, "02 04030201 7c00 8800"),  # another protocol version
-        (0x81, "01 0403"),
+        (0x81, "01 04030201 7c00 8800"),  # another protocol version
+        (0x81, "02 0403"),
         (0x82, "00"),
         (0x90, "00"),
         (0x83, "0100000000000080"),
@@ -148,6 +171,11 @@ def test_replies_on_the_wire(kind: int, body: str, reply: object) -> None:
         (0x85, "00"),
         (0xFF, "6301"),  # an error that does not exist
         (0x86, ""),
+        (0x86, "0100000000000080 02"),
+        (0x86, "0100000000000080 00 00"),
+        (0x87, "00"),
+        (0x91, "01000008 02000008"),
+        (0x89, ""),
         (0x01, ""),
     ],
 )
@@ -168,8 +196,12 @@ def test_illegal_replies(kind: int, body: str) -> None:
         lambda: WriteRequest(tensor=0, offset=0, data=bytes(65536)),
         lambda: InferRequest(limit=2**16),
         lambda: ReadRequest(tensor=0, offset=0, length=2**16),
+        lambda: WindowRequest(count=0),
+        lambda: WindowRequest(count=2**32),
+        lambda: BaudRequest(baud=2**32),
+        lambda: EchoRequest(data=bytes(65536)),
     ],
 )
 def test_an_illegal_request_cannot_be_made(make: Callable[[], Request]) -> None:
-    with pytest.raises(ValueError, match=r"fit|WRITE"):
+    with pytest.raises(ValueError, match=r"fit|WRITE|window|ECHO"):
         make()

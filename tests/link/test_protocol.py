@@ -3,26 +3,35 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import LocalProtocolError, RemoteProtocolError
+from harness.errors import DeviceFaultError, LocalProtocolError, RemoteProtocolError
 from harness.link.frames import Damaged, Frame, encode
 from harness.link.messages import (
+    BaudDone,
+    EchoDone,
     ErrorCode,
     ErrorReply,
+    Fault,
     HelloPage,
-    HelloRequest,
     InferDone,
-    InferRequest,
     ReadDone,
-    ReadRequest,
     Reply,
-    Request,
     Running,
     Status,
-    StatusRequest,
+    WindowDone,
     WriteDone,
-    WriteRequest,
 )
 from harness.link.protocol import NEED_DATA, RECEIVING, REFUSED, SENDING, Link, State
+from harness.link.requests import (
+    BaudRequest,
+    EchoRequest,
+    HelloRequest,
+    InferRequest,
+    ReadRequest,
+    Request,
+    StatusRequest,
+    WindowRequest,
+    WriteRequest,
+)
 
 HELLO = HelloRequest(nonce=7, offset=0, limit=26)
 REQUESTS: dict[type[Request], Request] = {
@@ -31,8 +40,11 @@ REQUESTS: dict[type[Request], Request] = {
     InferRequest: InferRequest(limit=9),
     ReadRequest: ReadRequest(tensor=0, offset=0, length=2),
     StatusRequest: StatusRequest(),
+    WindowRequest: WindowRequest(count=3),
+    BaudRequest: BaudRequest(baud=9600),
+    EchoRequest: EchoRequest(data=b"abc"),
 }
-PAGE = bytes.fromhex("01 07000000 7c00 0200 6869")
+PAGE = bytes.fromhex("02 07000000 7c00 0200 6869")
 BODIES: dict[type[Reply], bytes] = {
     HelloPage: PAGE,
     WriteDone: b"",
@@ -40,6 +52,9 @@ BODIES: dict[type[Reply], bytes] = {
     InferDone: bytes(9) + b"xy",
     ReadDone: b"hi",
     Status: bytes(16),
+    WindowDone: bytes(9),
+    BaudDone: b"",
+    EchoDone: b"abc",
     ErrorReply: bytes([ErrorCode.RANGE, 1]),
 }
 
@@ -87,18 +102,21 @@ def test_what_may_be_sent_when(state: State, kind: type[Request]) -> None:
 @pytest.mark.parametrize("reply_kind", BODIES)
 @pytest.mark.parametrize("running", [False, True])
 def test_what_may_answer_what(request_kind: type[Request], reply_kind: type[Reply], running: bool) -> None:
-    if running and request_kind is not InferRequest:
+    if running and request_kind not in (InferRequest, WindowRequest):
         return
-    link, sequence = link_in(State.RUNNING if running else State.READY)
-    if not running:
-        link.send(REQUESTS[request_kind])
-        sequence += 1
+    link, sequence = link_in(State.READY)
+    link.send(REQUESTS[request_kind])
+    sequence += 1
+    if running:
+        link.receive_data(reply(Running, sequence))
+        assert isinstance(link.next_event(), Running)
     before = link.state
     link.receive_data(reply(reply_kind, sequence))
     after = RECEIVING.get((before, request_kind, reply_kind))
     if reply_kind is ErrorReply:
         assert link.next_event() == ErrorReply(code=ErrorCode.RANGE, device_version=1)
-        assert link.state is State.BROKEN
+        # only a rate that the port cannot make leaves everything as it was
+        assert link.state is (State.READY if request_kind is BaudRequest else State.BROKEN)
     elif after is None:
         with pytest.raises(RemoteProtocolError, match=reply_kind.__name__):
             link.next_event()
@@ -136,7 +154,7 @@ def test_our_own_echo_is_dropped() -> None:
 
 def test_a_page_for_another_session_is_dropped() -> None:
     link, sequence = link_in(State.GREETING)
-    link.receive_data(reply(HelloPage, sequence, bytes.fromhex("01 08000000 7c00 0200 6869")))
+    link.receive_data(reply(HelloPage, sequence, bytes.fromhex("02 08000000 7c00 0200 6869")))
     assert link.next_event() is NEED_DATA
     assert (link.state, link.dropped) == (State.GREETING, 1)
 
@@ -164,6 +182,47 @@ def test_a_request_goes_out_again_under_its_number_after_a_delimiter() -> None:
     first = link.send(REQUESTS[WriteRequest])
     assert link.resend() == b"\0" + first
     assert link.resend(infer_limit=3) == b"\0" + first
+
+
+@pytest.mark.parametrize("state", [State.NEW, State.GREETING, State.READY, State.WAITING, State.RUNNING])
+def test_a_fault_is_heard_in_any_state_and_under_any_number(state: State) -> None:
+    link, _ = link_in(state)
+    link.receive_data(reply(Fault, 0, bytes.fromhex("44332208 55332208 00820000")))
+    with pytest.raises(DeviceFaultError, match="0x08223344") as caught:
+        link.next_event()
+    assert (caught.value.pc, caught.value.lr, caught.value.syndrome) == (0x08223344, 0x08223355, 0x8200)
+    assert link.state is State.BROKEN
+
+
+INLINE = InferRequest(limit=9, last=WriteRequest(tensor=0, offset=0, data=b"abc"))
+
+
+def test_a_request_that_ran_or_not_is_asked_for_without_its_inputs() -> None:
+    link, sequence = link_in(State.READY)
+    sequence += 1
+    link.send(INLINE)
+    assert link.resend(bare=True) == b"\0" + encode(Frame(type=3, sequence=sequence, body=b"\x09\0"))
+    link.receive_data(reply(ErrorReply, sequence, bytes([ErrorCode.INCOMPLETE, 2])))
+    assert link.next_event() == ErrorReply(code=ErrorCode.INCOMPLETE, device_version=2)
+    # it did not run: everything may be sent now
+    assert link.state is State.READY
+    link.send(INLINE)
+
+
+def test_incomplete_inputs_that_were_all_sent_are_a_bug() -> None:
+    link, sequence = link_in(State.READY)
+    link.send(INLINE)
+    link.resend()
+    link.receive_data(reply(ErrorReply, sequence + 1, bytes([ErrorCode.INCOMPLETE, 2])))
+    assert isinstance(link.next_event(), ErrorReply)
+    assert link.state is State.BROKEN
+
+
+def test_a_preview_is_what_will_be_sent() -> None:
+    link, _ = link_in(State.READY)
+    ahead = link.preview(INLINE)
+    assert link.preview(INLINE) == ahead
+    assert link.send(INLINE) == ahead
 
 
 def test_a_resent_infer_may_ask_for_less() -> None:

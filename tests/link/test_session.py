@@ -10,11 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import LocalProtocolError, NoReplyError, QuantrigError, RemoteProtocolError
+from harness.errors import (
+    DeviceResetError,
+    HangError,
+    LocalProtocolError,
+    NoReplyError,
+    QuantrigError,
+    RemoteProtocolError,
+)
 from harness.link import Session, TensorInfo, Timing
 from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES, Deframer, Frame, encode
 from harness.link.messages import ErrorReply, InferDone, Running
-from harness.link.pacing import CLEAN_BEFORE_GROWTH, FrameLimit, Wait
+from harness.link.pacing import RoundTrip, Wait
+from harness.link.sizing import EXCHANGE_BYTES, FrameLimit
 from tests.link.memory_device import (
     FAKE_BYTES,
     Fault,
@@ -23,13 +31,14 @@ from tests.link.memory_device import (
     fake_inputs,
     fake_outputs,
     fake_ticks,
+    is_infer,
 )
 
 MakeDevice = Callable[..., MemoryDevice]
 
 
 def session_over(transport: MemoryTransport, **timing: float) -> Session:
-    return Session(transport, timing=Timing(**timing), clock=transport.clock)  # type: ignore[arg-type]
+    return Session(transport, timing=Timing(**timing), time=transport)  # type: ignore[arg-type]
 
 
 def check(session: Session, sample: int, sizes: tuple[int, ...] = FAKE_BYTES) -> None:
@@ -49,6 +58,7 @@ def test_hello_brings_the_card(device: MemoryDevice) -> None:
     assert (hello.board, hello.engine, hello.counter) == ("native", "aot", "timer1")
     assert (hello.counter_hz, hello.cpu_hz) == (16_000_000, 16_000_001)
     assert (hello.arena_bytes, hello.frame_bytes) == (21, 124)
+    assert hello.settings == "clock=fake;flash_ws=5"
     assert hello.firmware_sha256 == "00" * 32
     assert hello.model_sha256 == "deadbeef" + "00" * 28
     assert hello.inputs == (
@@ -65,7 +75,7 @@ def test_inferences_and_status(device: MemoryDevice) -> None:
     status = session.status()
     assert (status.stack_bytes, status.rx_lost, status.bad_frames) == (321, 0, 0)
     assert (status.inferences, status.empty_ticks) == (50, 0)
-    assert (device.runs, session.retries, session.dropped) == (50, 0, 0)
+    assert (device.runs, session.stats.retries, session.stats.dropped) == (50, 0, 0)
 
 
 @pytest.mark.parametrize("frame_bytes", [MIN_FRAME_BYTES, 124, 2048])
@@ -77,7 +87,7 @@ def test_tensors_of_any_size_in_frames_of_any_size(
     session = session_over(MemoryTransport(device))
     for sample in range(3):
         check(session, sample, (input_bytes, 5))
-    assert (session.retries, session.dropped) == (0, 0)
+    assert (session.stats.retries, session.stats.dropped) == (0, 0)
 
 
 def test_nothing_longer_than_the_device_takes_is_sent(make_device: MakeDevice) -> None:
@@ -182,7 +192,7 @@ def test_random_damage_is_retried_or_reported(device: MemoryDevice, seed: int, r
             reply = session.infer(inputs)
             if not reply.disturbed:
                 assert (reply.outputs, reply.ticks) == (fake_outputs(inputs), fake_ticks(inputs))
-    except (NoReplyError, RemoteProtocolError):
+    except (HangError, NoReplyError, RemoteProtocolError):
         assert rate >= 0.01
 
 
@@ -195,7 +205,7 @@ def test_a_line_that_garbles_long_frames_gets_short_ones(make_device: MakeDevice
         # what one write makes a device send may be two frames: RUNNING is 12 bytes
         setattr(transport, direction, lambda data: data if len(data) <= 48 + 12 else data[:20] + data[21:])
     check(session, 1, (5000, 5))
-    assert session.frame_bytes == MIN_FRAME_BYTES
+    assert MIN_FRAME_BYTES <= session.frame_bytes < 70
     assert device.runs == 1
     transport.to_device = transport.to_host = bytes
     for sample in range(8):
@@ -208,7 +218,7 @@ def test_a_dead_line_is_reported(device: MemoryDevice) -> None:
     session = session_over(transport)
     check(session, 1)
     transport.to_host = lambda _: b""
-    with pytest.raises(NoReplyError, match="WriteRequest"):
+    with pytest.raises(HangError, match="WriteRequest"):
         session.infer(fake_inputs(2))
     assert transport.now_s < 60
     transport.to_host = bytes
@@ -222,7 +232,7 @@ def test_a_line_that_damages_everything_is_reported(device: MemoryDevice) -> Non
     transport = MemoryTransport(device)
     session = session_over(transport)
     session.hello()
-    transport.to_device = lambda data: data[:-2] + b"\0"
+    transport.to_device = lambda data: data[:4] + b"\x55" + data[5:]
     with pytest.raises(RemoteProtocolError, match="intact reply to WriteRequest"):
         session.infer(fake_inputs(1))
 
@@ -273,7 +283,7 @@ def test_a_slow_inference_is_left_alone(device: MemoryDevice) -> None:
     session = session_over(transport)
     for sample in range(3):
         check(session, sample)
-    assert (session.retries, transport.during) == (0, 0)
+    assert (session.stats.retries, transport.during) == (0, 0)
 
 
 @pytest.mark.parametrize("every", [3, 4, 5, 7])
@@ -299,7 +309,7 @@ def test_a_damaged_announcement_does_not_disturb_the_inference(device: MemoryDev
     session = session_over(transport)
     for sample in range(3):
         check(session, sample)
-    assert (session.retries, transport.during) == (0, 0)
+    assert (session.stats.retries, transport.during) == (0, 0)
 
 
 def test_damage_in_a_row_is_noticed_without_waiting_for_an_inference_that_is_over(
@@ -312,7 +322,7 @@ def test_damage_in_a_row_is_noticed_without_waiting_for_an_inference_that_is_ove
     damage_request, damage_result = iter([True]), iter([True, True])
 
     def there(data: bytes) -> bytes:
-        return data[:4] + b"\x55" + data[5:] if len(data) == 13 and next(damage_request, False) else data
+        return data[:4] + b"\x55" + data[5:] if is_infer(data) and next(damage_request, False) else data
 
     def back(data: bytes) -> bytes:
         long = len(data) > 24  # RUNNING and result, or a result alone
@@ -320,7 +330,7 @@ def test_damage_in_a_row_is_noticed_without_waiting_for_an_inference_that_is_ove
 
     transport.to_device, transport.to_host = there, back
     check(session, 1)
-    assert (device.runs, session.retries) == (1, 3)
+    assert (device.runs, session.stats.retries) == (1, 3)
     assert transport.now_s < 1.0
 
 
@@ -336,7 +346,7 @@ def test_a_lost_result_is_asked_for_once_and_not_computed_again(device: MemoryDe
     transport = SlowDevice(device, to_host=lose)
     session = session_over(transport)
     check(session, 1)
-    assert (device.runs, session.retries, len(lost)) == (1, 1, 1)
+    assert (device.runs, session.stats.retries, len(lost)) == (1, 1, 1)
     assert transport.now_s < 30 + 62
 
 
@@ -345,7 +355,7 @@ def test_a_device_that_hangs_in_an_inference_is_given_up(device: MemoryDevice) -
     session = session_over(transport)
     check(session, 0)
     transport.to_host = lambda data: b"" if replies_in(data)[0].type == InferDone.TYPE else data
-    with pytest.raises(NoReplyError, match="InferRequest"):
+    with pytest.raises(HangError, match="InferRequest"):
         session.infer(fake_inputs(1))
     assert transport.now_s < 30 + 30 + 60 + 8 * 2.2
 
@@ -354,7 +364,7 @@ def test_bytes_during_an_inference_are_reported(device: MemoryDevice) -> None:
     transport = MemoryTransport(device)
     session = session_over(transport)
     session.hello()
-    transport.to_device = lambda data: data + b"\x55" if len(data) == 13 else data
+    transport.to_device = lambda data: data + b"\x55" if is_infer(data) else data
     reply = session.infer(fake_inputs(1))
     assert reply.disturbed
     transport.to_device = bytes
@@ -370,7 +380,7 @@ def test_a_board_that_starts_late_loses_bytes(device: MemoryDevice) -> None:
     transport.to_device = lambda data: data if transport.now_s > 2 else b""
     session = session_over(transport)
     check(session, 1)
-    assert session.retries == 0
+    assert session.stats.retries == 0
 
 
 def test_a_banner_before_the_answer_is_skipped(device: MemoryDevice) -> None:
@@ -412,7 +422,7 @@ def test_a_device_that_babbles_without_end_is_reported(device: MemoryDevice) -> 
 def test_what_an_earlier_session_left_on_the_line_is_not_taken(device: MemoryDevice) -> None:
     """The earlier host died after its INFER: the reply comes to the next one, who uses the same numbers."""
     first = MemoryTransport(device)
-    earlier = Session(first, nonce=0x0005_0001, clock=first.clock)
+    earlier = Session(first, nonce=0x0005_0001, time=first)
     stale = []
 
     def keep(data: bytes) -> bytes:
@@ -423,10 +433,10 @@ def test_what_an_earlier_session_left_on_the_line_is_not_taken(device: MemoryDev
     check(earlier, 9)
     late = iter([b"".join(stale)])
     transport = MemoryTransport(device, to_host=lambda data: next(late, b"") + data)
-    session = Session(transport, nonce=0x0005_0002, clock=transport.clock)
+    session = Session(transport, nonce=0x0005_0002, time=transport)
     for sample in range(5):
         check(session, sample)
-    assert session.dropped > 0
+    assert session.stats.dropped > 0
 
 
 def test_a_half_sent_request_of_an_earlier_session_is_flushed(device: MemoryDevice) -> None:
@@ -438,7 +448,7 @@ def test_a_device_that_restarts_is_reported(device: MemoryDevice) -> None:
     session = session_over(MemoryTransport(device))
     check(session, 1)
     device.restart()
-    with pytest.raises(RemoteProtocolError, match="restarted"):
+    with pytest.raises(DeviceResetError, match="restarted"):
         session.infer(fake_inputs(2))
 
 
@@ -452,10 +462,10 @@ def test_a_second_host_is_noticed(device: MemoryDevice) -> None:
 
 
 def test_another_protocol_version_is_named(device: MemoryDevice) -> None:
-    newer = encode(Frame(type=ErrorReply.TYPE, sequence=0, body=bytes([7, 2])))
+    newer = encode(Frame(type=ErrorReply.TYPE, sequence=0, body=bytes([7, 3])))
     transport = MemoryTransport(device, to_host=lambda _: newer)
-    with pytest.raises(RemoteProtocolError, match="device speaks link protocol 2, this quantrig 1"):
-        Session(transport, nonce=0, clock=transport.clock).hello()
+    with pytest.raises(RemoteProtocolError, match="device speaks link protocol 3, this quantrig 2"):
+        Session(transport, nonce=0, time=transport).hello()
 
 
 # --- the device's own rules, which no correct host puts to the test --------------------------------------
@@ -471,7 +481,7 @@ ALL_INPUTS = [(2, "00 00000000" + "01" * 16), (2, "01 00000000" + "02" * 5)]
 
 
 def open_session(device: MemoryDevice, sequence: int = 10) -> None:
-    assert ask(device, 1, sequence, "01 44332211 0000 0000").startswith("81:0144332211")
+    assert ask(device, 1, sequence, "02 44332211 0000 0000").startswith("81:0244332211")
 
 
 def write_inputs(device: MemoryDevice, sequence: int) -> None:
@@ -482,7 +492,7 @@ def write_inputs(device: MemoryDevice, sequence: int) -> None:
 
 @pytest.mark.parametrize("kind", [2, 3, 4, 5, 6])
 def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) -> None:
-    assert ask(device, kind, 1) == "ff:0601"
+    assert ask(device, kind, 1) == "ff:0602"
 
 
 @pytest.mark.parametrize(
@@ -492,9 +502,9 @@ def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) ->
         (0x10, "", 2),
         (0x7F, "", 2),
         (1, "", 3),
-        (1, "02 44332211 0000 0000", 7),
-        (1, "01 44332211 0000", 3),
-        (1, "01 44332211 0001 0000", 4),
+        (1, "03 44332211 0000 0000", 7),
+        (1, "02 44332211 0000", 3),
+        (1, "02 44332211 0001 0000", 4),
         (2, "00 00000000", 3),
         (2, "02 00000000 aa", 4),
         (2, "00 10000000 aa", 4),
@@ -511,7 +521,7 @@ def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) ->
 )
 def test_refusals(device: MemoryDevice, kind: int, body: str, code: int) -> None:
     open_session(device)
-    assert ask(device, kind, 11, body) == f"ff:{code:02x}01"
+    assert ask(device, kind, 11, body) == f"ff:{code:02x}02"
     assert device.runs == 0
 
 
@@ -521,9 +531,9 @@ def test_refusals(device: MemoryDevice, kind: int, body: str, code: int) -> None
         ("00 00000000 1000", "84:" + "02" * 16),
         ("01 04000000 0100", "84:04"),
         ("01 05000000 0000", "84:"),
-        ("01 05000000 0100", "ff:0401"),
-        ("02 00000000 0100", "ff:0401"),
-        ("00 ffffffff 0200", "ff:0401"),
+        ("01 05000000 0100", "ff:0402"),
+        ("02 00000000 0100", "ff:0402"),
+        ("00 ffffffff 0200", "ff:0402"),
     ],
 )
 def test_reading_outputs(device: MemoryDevice, body: str, reply: str) -> None:
@@ -550,11 +560,11 @@ def test_inputs_are_consumed(device: MemoryDevice) -> None:
     open_session(device)
     write_inputs(device, 11)
     assert ask(device, 3, 13, "0000").startswith("90: 83:")
-    assert ask(device, 3, 14, "0000") == "ff:0901"
+    assert ask(device, 3, 14, "0000") == "ff:0902"
     assert ask(device, *(2, 15, ALL_INPUTS[0][1])) == "82:"
-    assert ask(device, 3, 16, "0000") == "ff:0901"
+    assert ask(device, 3, 16, "0000") == "ff:0902"
     # and the outputs are gone with the first byte of the next input
-    assert ask(device, 4, 17, "00 00000000 0100") == "ff:0a01"
+    assert ask(device, 4, 17, "00 00000000 0100") == "ff:0a02"
     assert device.runs == 1
 
 
@@ -563,26 +573,26 @@ def test_a_new_sample_begins_anew(device: MemoryDevice) -> None:
     open_session(device)
     write_inputs(device, 11)
     assert ask(device, 2, 13, "00 00000000 03") == "82:"
-    assert ask(device, 3, 14, "0000") == "ff:0901"
+    assert ask(device, 3, 14, "0000") == "ff:0902"
 
 
 def test_late_and_false_copies_are_refused(device: MemoryDevice) -> None:
     open_session(device)
     write_inputs(device, 11)
-    assert ask(device, 2, 11, "00 00000000 77") == "ff:0501"  # an earlier number
-    assert ask(device, 2, 12, "01 00000000 77") == "ff:0501"  # the last number, another content
-    assert ask(device, 5, 12) == "ff:0501"  # the last number, another type
-    assert ask(device, 1, 9, "01 44332211 0000 0000") == "ff:0501"  # a late HELLO of this session
+    assert ask(device, 2, 11, "00 00000000 77") == "ff:0502"  # an earlier number
+    assert ask(device, 2, 12, "01 00000000 77") == "ff:0502"  # the last number, another content
+    assert ask(device, 5, 12) == "ff:0502"  # the last number, another type
+    assert ask(device, 1, 9, "02 44332211 0000 0000") == "ff:0502"  # a late HELLO of this session
     assert ask(device, 3, 13, "0000").startswith("90: 83:")
-    assert ask(device, 3, 0x8000 + 14, "0000") == "ff:0501"  # half way round the circle is behind
+    assert ask(device, 3, 0x8000 + 14, "0000") == "ff:0502"  # half way round the circle is behind
     assert ask(device, 5, 0x7000).startswith("85:")
 
 
 def test_a_new_nonce_opens_a_new_session_at_any_number(device: MemoryDevice) -> None:
     open_session(device)
     write_inputs(device, 11)
-    assert ask(device, 1, 3, "01 00000000 0000 0000").startswith("81:")
-    assert ask(device, 3, 4, "0000") == "ff:0901"
+    assert ask(device, 1, 3, "02 00000000 0000 0000").startswith("81:")
+    assert ask(device, 3, 4, "0000") == "ff:0902"
 
 
 def test_replies_and_echoes_are_not_answered(device: MemoryDevice) -> None:
@@ -594,21 +604,55 @@ def test_replies_and_echoes_are_not_answered(device: MemoryDevice) -> None:
 # --- pacing ---------------------------------------------------------------------------------------------
 
 
-def test_frames_shrink_by_half_and_grow_slowly() -> None:
+def test_frames_shrink_where_bytes_are_damaged_and_grow_again() -> None:
     limit = FrameLimit()
     limit.allow(2048)
-    for expected in (1024, 512, 256, 128, 64, MIN_FRAME_BYTES, MIN_FRAME_BYTES):
-        limit.bad()
-        assert limit.bytes == expected
-    for _ in range(CLEAN_BEFORE_GROWTH - 1):
-        limit.good()
-    assert limit.bytes == MIN_FRAME_BYTES
-    limit.good()
-    assert limit.bytes == 2 * MIN_FRAME_BYTES
-    for _ in range(10 * CLEAN_BEFORE_GROWTH):
-        limit.good()
+    assert (limit.bytes, limit.troubled) == (2048, False)
+    sizes = []
+    for _ in range(8):
+        limit.bad(limit.bytes + 30)
+        sizes.append(limit.bytes)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == MIN_FRAME_BYTES
+    while limit.troubled:
+        limit.good(limit.bytes + 30)
+        sizes.append(limit.bytes)
+    assert sizes[8:] == sorted(sizes[8:])
     assert limit.bytes == 2048
     assert limit.payload(5) == 2048 - OVERHEAD_BYTES - 5
+
+
+@pytest.mark.parametrize("damaged", [0.001, 0.003, 0.01, 0.03])
+def test_frames_come_near_the_best_size(damaged: float) -> None:
+    """Against the best of all sizes, tried out: what one byte of data costs at that rate of damage."""
+
+    def cost(data: int) -> float:
+        line = data + EXCHANGE_BYTES
+        return line / data / (1 - damaged) ** line
+
+    chance = random.Random(1)
+    limit = FrameLimit()
+    limit.allow(2048)
+    costs = []
+    for attempt in range(600):
+        line = limit.payload(0) + EXCHANGE_BYTES
+        (limit.good if chance.random() < (1 - damaged) ** line else limit.bad)(line)
+        if attempt > 50:
+            costs.append(cost(limit.payload(0)))
+    assert sum(costs) / len(costs) < 1.35 * min(cost(data) for data in range(30, 2000))
+
+
+def test_data_are_cut_evenly_or_sent_whole_where_that_is_cheaper() -> None:
+    limit = FrameLimit()
+    limit.allow(124)
+    assert limit.piece(64, 7) == 64
+    assert limit.piece(1000, 5) == 110
+    for _ in range(10):
+        limit.bad(100)
+        limit.good(100)
+    assert limit.payload(7) < 64
+    assert limit.piece(64, 7) == 64
+    assert limit.piece(300, 7) < 64
 
 
 @pytest.mark.parametrize(("baud", "assumed"), [(300, 300), (57_600, 57_600), (None, 115_200)])
@@ -618,34 +662,77 @@ def test_the_lines_rate_decides_how_long_a_reply_may_take(
     """A board that falls silent: STATUS and its reply are some 20 to 100 bytes of ten bits."""
     transport = MemoryTransport(device)
     transport.baud = baud
-    session = Session(transport, clock=transport.clock)
+    session = Session(transport, time=transport)
     session.hello()
     transport.to_host = lambda _: b""
     began = transport.now_s
-    with pytest.raises(NoReplyError):
+    with pytest.raises(HangError):
         session.status()
     waited_s = (transport.now_s - began) / Timing().attempts - Timing().reply_s
     assert 20 * 10 / assumed < waited_s < 100 * 10 / assumed
 
 
+class Clock:
+    """A HostTime that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 def test_patience() -> None:
-    now = [0.0]
-    wait = Wait(lambda: now[0], Timing(baud=10_000, reply_s=2.0, quiet_s=0.5))
-    wait.sent(1000)
+    time = Clock()
+    wait = Wait(time)
+    wait.sent(3.0, quiet_s=0.5, copies=1)
     assert wait.left_s(partial=False) == pytest.approx(3.0)
     assert wait.left_s(partial=True) == pytest.approx(0.5)
-    now[0] = 2.9
+    time.seconds = 2.9
     wait.heard()
     assert wait.left_s(partial=True) == pytest.approx(0.1)
-    now[0] = 3.1
+    time.seconds = 3.1
     # one more look at the line for a process that was held up, then no more
     assert wait.left_s(partial=False) == 0.0
     assert wait.left_s(partial=False) is None
-    assert wait.took_s() is None
-    wait.inferring(None)
+    assert wait.section_s() is None
+    wait.inferring(60.0, certain=True)
     assert wait.left_s(partial=False) == pytest.approx(60.0)
-    now[0] = 4.1
-    assert wait.took_s() == pytest.approx(1.0)
+    time.seconds = 4.1
+    wait.heard()
+    wait.resumed()
+    assert wait.section_s() == pytest.approx(4.1 - 2.9)
+
+
+def test_a_line_that_still_speaks_is_heard_out() -> None:
+    time = Clock()
+    wait = Wait(time)
+    wait.sent(3.0, quiet_s=0.5, copies=2)
+    assert not wait.answered_badly()
+    assert wait.answered_badly()
+    wait.come_to_rest(0.0)
+    assert wait.left_s(partial=True) == pytest.approx(0.5)
+    assert wait.left_s(partial=False) == 0.0
+    assert wait.left_s(partial=False) is None
+
+
+def test_round_trips_make_the_time_outs_of_a_bad_line() -> None:
+    trip = RoundTrip(Timing())
+    assert trip.reply_s(hurried=True, silences=0) == 2.0
+    for _ in range(20):
+        trip.note(0.001)
+    assert trip.reply_s(hurried=False, silences=0) == 2.0
+    assert trip.reply_s(hurried=True, silences=0) == pytest.approx(0.03)
+    assert trip.reply_s(hurried=True, silences=3) == pytest.approx(0.24)
+    assert trip.reply_s(hurried=True, silences=30) == 2.0
+    assert trip.quiet_s(hurried=False) == 0.5
+    assert trip.quiet_s(hurried=True) == pytest.approx(0.03)
+    for seconds in (0.1, 0.3) * 10:
+        trip.note(seconds)
+    assert 0.3 < trip.reply_s(hurried=True, silences=0) < 0.8
 
 
 @pytest.mark.parametrize(("slowest_s", "expected_s"), [(None, 60), (0.001, 5), (1.0, 20), (50.0, 60)])

@@ -109,7 +109,7 @@ def session_with(transport: Transport) -> None:
     for sample in range(20):
         reply = session.infer(fake_inputs(sample, FAKE_BYTES))
         assert reply.outputs == fake_outputs(fake_inputs(sample, FAKE_BYTES))
-    assert session.retries == 0
+    assert session.stats.retries == 0
 
 
 def test_the_native_firmware_over_pipes(native_firmware: Path) -> None:

@@ -5,6 +5,10 @@
 
 #define COBS_FULL_RUN 254 /* a code of 0xFF: this many bytes follow and no zero after them */
 
+/* A host sends delimiters in a row where the line loses bytes. Then so do we, for as many frames as may
+ * answer its request: a reply whose only delimiter is lost would cost it a time-out. */
+#define TWICE_FRAMES 4
+
 static void begin_frame(struct qr_link *link)
 {
     link->received = 0;
@@ -39,8 +43,9 @@ static int8_t end_frame(struct qr_link *link)
 {
     int8_t event = QR_LINK_NOTHING;
 
-    /* delimiters in a row are not frames: the host sends one to flush a half-sent frame */
-    if (link->begun) {
+    if (!link->begun) {
+        link->twice = TWICE_FRAMES;
+    } else {
         event = frame_is_valid(link) ? QR_LINK_REQUEST : QR_ERR_FRAME;
         if (event == QR_ERR_FRAME && link->bad_frames != UINT16_MAX)
             link->bad_frames++;
@@ -54,6 +59,7 @@ void qr_link_init(struct qr_link *link)
 {
     link->body_bytes = 0;
     link->bad_frames = 0;
+    link->twice = 0;
     begin_frame(link);
 }
 
@@ -109,4 +115,8 @@ void qr_link_send(struct qr_link *link, uint8_t type, uint16_t sequence, uint16_
     qr_port_putc(0);
     send_cobs(link->frame, bytes + QR_CRC_BYTES);
     qr_port_putc(0);
+    if (link->twice) {
+        link->twice--;
+        qr_port_putc(0);
+    }
 }

@@ -22,6 +22,7 @@ struct qr_link {
     uint8_t zero_due;              /* the next COBS code stands for a zero */
     uint8_t begun;                 /* something arrived since the last delimiter */
     uint8_t overflow;              /* it was longer than frame[] */
+    uint8_t twice;                 /* so many more frames end with two delimiters */
 };
 
 enum qr_link_event {

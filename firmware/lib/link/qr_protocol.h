@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define QR_PROTOCOL_VERSION 1
+#define QR_PROTOCOL_VERSION 2
 
 /* A frame before COBS: u8 type, u16 sequence, u16 body length, body, u32 CRC-32. */
 #define QR_HEADER_BYTES 5
@@ -22,7 +22,10 @@ enum qr_type {
     QR_INFER = 3,
     QR_READ = 4,
     QR_STATUS = 5,
-    QR_RUNNING = 0x10, /* only as a reply: INFER was understood and begins now */
+    QR_WINDOW = 6,
+    QR_BAUD = 7,
+    QR_ECHO = 8,
+    QR_RUNNING = 0x10, /* only as a reply: INFER or WINDOW was understood and begins now */
     QR_FAULT = 0x11,   /* only as a reply, to nothing: the CPU is in its fault handler */
     QR_ERROR = 0x7f    /* only as a reply */
 };
@@ -32,7 +35,7 @@ enum qr_error {
     QR_ERR_FRAME = -1,      /* damaged frame; the reply's sequence number means nothing */
     QR_ERR_TYPE = -2,       /* unknown request */
     QR_ERR_BODY = -3,       /* body of the wrong length */
-    QR_ERR_RANGE = -4,      /* no such tensor, or bytes beyond its end */
+    QR_ERR_RANGE = -4,      /* no such tensor, bytes beyond its end, a rate that the port cannot make */
     QR_ERR_SEQUENCE = -5,   /* older than the last request, or its number with another content */
     QR_ERR_SESSION = -6,    /* no HELLO since start */
     QR_ERR_VERSION = -7,    /* another protocol version; detail is the device's */
@@ -41,7 +44,7 @@ enum qr_error {
     QR_ERR_NO_OUTPUT = -10  /* READ without an inference since the last WRITE */
 };
 
-#define QR_INFER_DISTURBED 1 /* flag of an INFER reply: a byte arrived while the timed section ran */
+#define QR_DISTURBED 1 /* flag of an INFER or WINDOW reply: a byte arrived while the timed section ran */
 
 static inline uint16_t qr_get_u16(const uint8_t *p)
 {

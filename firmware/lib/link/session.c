@@ -2,8 +2,8 @@
  *
  * What makes a repeated request harmless: sequence numbers only ever go up within a session, so a
  * late copy is refused, and the same number with the same content is known to be a repeat. The reply
- * itself is not kept: all but INFER's are rebuilt from a state that only a new request changes, and
- * for INFER the bench keeps the ticks while the outputs stay in the arena.
+ * itself is not kept: all but INFER's and WINDOW's are rebuilt from a state that only a new request
+ * changes, and for those the bench keeps the ticks while the outputs stay in the arena.
  */
 #include "qr_link.h"
 
@@ -30,7 +30,7 @@ static int8_t judge_order(const struct qr_session *session, uint8_t type, uint16
         return QR_REQUEST_NEW;
     if (ahead < 0 || type != session->last_type)
         return QR_ERR_SEQUENCE;
-    /* a resent INFER may ask for fewer bytes of the same outputs, for a line that garbles long frames */
+    /* a resent INFER may ask for fewer bytes and come without its inputs, for a line that garbles long frames */
     return type == QR_INFER || crc == session->last_crc ? QR_REQUEST_REPEAT : QR_ERR_SEQUENCE;
 }
 
