@@ -13,6 +13,7 @@
  * instruction, or the program ends: without a number rather than with a wrong one. What the windowed ABI
  * spills is counted as it happens on this core, which has 32 registers where the ESP32 has 64.
  */
+#include "bench.h"
 #include "config.h"
 #include "esp32sim.h"
 #include "port.h"
@@ -178,6 +179,25 @@ void qr_port_set_baud(uint32_t baud)
 uint16_t qr_port_rx_lost(void)
 {
     return 0;
+}
+
+/* see esp32sim.h */
+__attribute__((used)) void qr_esp32sim_fault(uint32_t pc, uint32_t return_address, uint32_t cause)
+{
+    /* the two highest bits of a return address say by how much the window turned */
+    uint32_t lr = (return_address & 0x3FFFFFFFu) | (pc & 0xC0000000u);
+
+    input_at = input_end = output_end = 0;
+    for (;;) {
+        int16_t byte;
+
+        qr_bench_fault(pc, lr, cause);
+        do {
+            byte = qr_port_getc();
+            if (byte < 0)
+                qr_port_idle();
+        } while (byte != 0);
+    }
 }
 
 /* see port.h; noinline: the calibration must time the very same code */

@@ -15,7 +15,7 @@
 #define QR_SIM_SELECT_ONE 29
 #define QR_SIM_SELECT_READ 1
 
-/* Exit code of an exception that nobody expects: this plus EXCCAUSE. */
+/* Exit code of an exception while another one is reported: this plus EXCCAUSE. */
 #define QR_ESP32SIM_FATAL 64
 
 /* CCOMPARE0's interrupt: number and level are the same on the ESP32. */
@@ -30,7 +30,8 @@
 #define QR_TRAP_R 84
 #define QR_TRAP_S 88
 #define QR_TRAP_T 92
-#define QR_TRAP_BYTES 96
+#define QR_TRAP_FATAL 96
+#define QR_TRAP_BYTES 100
 
 /* Instructions that one of the timer's interrupts takes: 22 from the vector to rfe, and one that QEMU's clock
  * goes on by when it breaks off the code that it runs. */
@@ -46,9 +47,14 @@ struct qr_esp32sim_traps {
     uint32_t multiplies; /* emulated since start; wraps */
     uint32_t halves;     /* half rounds of CCOUNT in this section */
     uint32_t scratch[6];
+    uint32_t fatal; /* a fault was reported: another one ends the process */
 };
 
 extern volatile struct qr_esp32sim_traps qr_esp32sim_traps;
+
+/* Sends FAULT frames for ever. Called by the handler of exceptions that nobody expects, as after a reset: with
+ * an empty stack and all windows free. */
+void qr_esp32sim_fault(uint32_t pc, uint32_t return_address, uint32_t cause);
 
 /* One of the emulator's system calls; what it returns depends on the call, negative is an error. */
 int32_t qr_esp32sim_call(uint32_t number, uint32_t a, uint32_t b, uint32_t c);

@@ -9,6 +9,8 @@
  */
 #include "esp32sim.h"
 
+#define PS_RUNNING 0x40020 /* windows on, user mode, interrupts of every level */
+
 /* llvm-mc has no name for it */
 #define simcall .byte 0x00, 0x51, 0x00
 
@@ -97,14 +99,41 @@ qr_vectors:
     j qr_fatal
     .org 0x400
 
-message:       .ascii "quantrig: unexpected exception; the exit code less 64 is EXCCAUSE\n"
+message:       .ascii "quantrig: an exception within the report of one; the exit code less 64 is EXCCAUSE\n"
 message_end:
     .p2align 2
 message_at:    .long message
 message_bytes: .long message_end - message
+fatal_traps:   .long qr_esp32sim_traps
+fatal_ps:      .long PS_RUNNING
+fatal_stack:   .long _estack
+fatal_report:  .long qr_esp32sim_fault
 
     .global qr_fatal
-qr_fatal:
+qr_fatal: /* EPC1 and EXCCAUSE are the exception's, EXCSAVE1 is its a0 */
+    l32r a3, fatal_traps
+    l32i a2, a3, QR_TRAP_FATAL
+    bnez a2, again
+    movi a2, 1
+    s32i a2, a3, QR_TRAP_FATAL
+    movi a2, 0
+    wsr a2, intenable
+    wsr a2, windowbase
+    rsync
+    movi a2, 1
+    wsr a2, windowstart
+    rsync
+    rsr a6, epc1
+    rsr a7, excsave1
+    rsr a8, exccause
+    l32r a2, fatal_ps
+    wsr a2, ps
+    rsync
+    l32r a1, fatal_stack
+    movi a0, 0
+    l32r a4, fatal_report
+    callx4 a4
+again:
     movi a2, QR_SIM_WRITE
     movi a3, 2
     l32r a4, message_at
@@ -119,7 +148,7 @@ qr_fatal:
     .section .text.start, "ax", @progbits
     .literal_position
     .literal vectors_at, qr_vectors
-    .literal ps_value, 0x40020 /* windows on, user mode, interrupts of every level */
+    .literal ps_value, PS_RUNNING
     .literal stack_top, _estack
     .literal main_at, main
     .literal data_from, _sidata
