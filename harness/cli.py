@@ -150,7 +150,7 @@ def _run(console: Console, plan: RunPlan) -> None:
         try:
             with Live(console, len(pending)) as live:
                 for result in plan.run(pending, writer, live):
-                    live.ended(result.case_id, result.row())
+                    live.ended(result.case_id, result.row(), failed_tries=len(result.attempts))
         except QuantrigError as error:
             _say(f"quantrig: {error}")
             _abandon(error.exit_code)

@@ -66,8 +66,8 @@ class Live:
             if bar is not None:
                 self._progress.remove_task(bar)
 
-    def ended(self, case_id: str, row: Mapping[str, object]) -> None:
-        """A case has its row: one line that stays."""
+    def ended(self, case_id: str, row: Mapping[str, object], *, failed_tries: int = 0) -> None:
+        """A case has its row, after so many tries that failed: one line that stays."""
         from rich.markup import escape
 
         with self._lock:
@@ -78,7 +78,9 @@ class Live:
             text = (
                 f"[dim]{self._done:>3}/{self._total}[/dim] [{style}]{status:<12}[/{style}] {escape(case_id)}"
             )
-            self._console.print(f"{text}  {escape(_summary(row))}", highlight=False, soft_wrap=True)
+            tries = f" (failed tries before it: {failed_tries})" if failed_tries else ""
+            line = f"{text}  {escape(_summary(row))}{tries}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
 def _summary(row: Mapping[str, object]) -> str:
@@ -87,4 +89,6 @@ def _summary(row: Mapping[str, object]) -> str:
         return str(row["reason"])
     ticks, metric = row["latency_ticks_median"], row["metric_value"]
     unit = "ns wall" if row["clock"] == "wall" else row["clock"]
-    return f"{ticks:,.0f} {unit}, {row['metric']} {metric:.4f}, {row['seconds']:.1f} s"
+    parts = ["not timed" if ticks is None else f"{ticks:,.0f} {unit}"]
+    parts += [] if metric is None else [f"{row['metric']} {metric:.4f}"]
+    return ", ".join([*parts, f"{row['seconds']:.1f} s"])

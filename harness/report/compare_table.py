@@ -24,7 +24,7 @@ from harness.report.tables import (
     markdown_table,
     rich_table,
 )
-from harness.report.view import CLOCK_TITLES, STATUS_TEXT, TICKS, integer, metric_text, together
+from harness.report.view import CLOCK_TITLES, TICKS, integer, metric_text, status_text, together
 from harness.rows import Row, one_line
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ def _percent(change: Change) -> str:
 
 
 def _status_text(row: Row | None) -> str:
-    return "absent" if row is None else STATUS_TEXT[row.status]
+    return "absent" if row is None else status_text(row)
 
 
 def _cases(count: int) -> str:

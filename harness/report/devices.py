@@ -75,9 +75,8 @@ def line_remarks(lines: Iterable[LinkLine]) -> Iterator[str]:
         lanes.setdefault(_lane(line), []).append(line)
     for lane, own in lanes.items():
         sums = {name: _sum(own, column) for column, name in _TROUBLE.items()}
-        parts = [f"{count} {name}" for name, count in sums.items() if count]
-        if failed := sum(1 for line in own if line.reason_code):
-            parts.append(f"{failed} failed tries")
+        sums["failed tries"] = sum(1 for line in own if line.reason_code)
+        parts = [f"{name} {count}" for name, count in sums.items() if count]
         if parts:
             yield f"{lane}: {', '.join(parts)}."
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from harness.records import Clock
 from harness.report.stats import metric_interval
 from harness.report.style import colours, finish, lane_labels, marker, new_figure, short, variant_handles
-from harness.report.view import CLOCK_TITLES, METRIC_TITLES, STATUS_TEXT, TICKS, Entry, View, of_workload
+from harness.report.view import CLOCK_TITLES, METRIC_TITLES, TICKS, Entry, View, of_workload, status_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def latency(view: View, clock: Clock) -> Figure:
     handles = variant_handles(view, entries)
     handles += [marker(_MARKERS[index % len(_MARKERS)], lane) for index, lane in enumerate(lanes)]
     absent = [
-        f"{entry.workload} {entry.variant} on {entry.lane} ({STATUS_TEXT[entry.row.status]})"
+        f"{entry.workload} {entry.variant} on {entry.lane} ({status_text(entry.row)})"
         for entry in view.of_clock(clock)
         if entry.row is not None and not entry.ok
     ]

@@ -26,13 +26,13 @@ from harness.report.style import (
 )
 from harness.report.view import (
     CLOCK_TITLES,
-    STATUS_TEXT,
     TICKS,
     Entry,
     View,
     duration,
     integer,
     metric_text,
+    status_text,
 )
 from harness.rows import Row
 
@@ -243,8 +243,8 @@ def _ratio_bars(
     longest = 1.0
     for place, entry in enumerate(entries):
         if entry.row is None or entry.ok is None:
-            status = entry.row.status if entry.row is not None else Status.SKIPPED
-            bar_label(axis, 1, place, STATUS_TEXT[status], grey=True)
+            outcome = "not run" if entry.row is None else status_text(entry.row)
+            bar_label(axis, 1, place, outcome, grey=True)
             continue
         base = base_of(view, entry)
         absolute = _absolute(entry.row, quantity, clock)

@@ -132,7 +132,7 @@ def test_a_quarantined_case_is_shown_as_such(run: Path) -> None:
 
 def test_a_terminal_says_which_lines_were_not_clean(run: Path) -> None:
     assert list(terminal_remarks(RunReader.open(run))) == [
-        "uno:hardware: 27 sent again, 4 resets, 2 reconnects, 1 power cycles, 10 bytes lost, 1 failed tries."
+        "uno:hardware: sent again 27, resets 4, reconnects 2, power cycles 1, bytes lost 10, failed tries 1."
     ]
 
 
