@@ -214,8 +214,8 @@ def _abandon(code: int) -> NoReturn:
 
 def _show_plan(console: Console, plan: RunPlan) -> None:
     """--dry-run: each case with the time that it took before, and what would be flashed."""
-    before = plan.seconds_before()
-    pending = plan.pending()
+    before, quarantined = plan.seconds_before(), plan.quarantined
+    pending = [case for case in plan.pending() if case.id not in quarantined]
     known = [before[case.id] for case in pending if case.id in before]
     for case in pending:
         seconds = f"{before[case.id]:7.1f} s" if case.id in before else "      ? s"
@@ -224,6 +224,8 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
     missing = len(pending) - len(known)
     note = f", {missing} cases never ran under {plan.root}" if missing else f", as last run under {plan.root}"
     console.print(f"{len(pending)} cases, {estimate}{note} (training not counted)", highlight=False)
+    if quarantined:
+        console.print(f"quarantined, left out: {', '.join(quarantined)}", **_PLAIN)
     writes = Counter(case.board for case in pending if case.target == "hardware")
     shown = ", ".join(f"{board}: {count}" for board, count in writes.items())
     console.print(f"flash writes: {shown or 'none, no case runs on a board'}", highlight=False)

@@ -122,6 +122,17 @@ def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Run, tm
     assert not (tmp_path / "results").exists()
 
 
+def test_dry_run_leaves_out_what_is_quarantined(quantrig: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text('- cases: ["*float32*"]\n  comment: Loose plug.\n')
+    code, out, _ = quantrig(
+        *("sweep", "--dry-run", "-w", "sine", "--lane", "uno:hardware", "--quarantine", "bad.yaml")
+    )
+    assert code == 0
+    assert "2 cases, no estimate" in out
+    assert "left out: sine/float32/aot@uno:hardware\n" in out
+    assert "flash writes: uno: 2\n" in out
+
+
 def test_boards_lists_every_board_with_its_lanes(quantrig: Run) -> None:
     code, out, _ = quantrig("boards")
     assert code == 0
