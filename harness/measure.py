@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure one device: is it the firmware just built, warm it up, time every sample, collect the outputs.
 
-Nothing is judged here: ticks and outputs are returned as the device sent them (docs/METHOD.md).
+A device that resets, hangs or goes away in between is greeted anew: the same firmware is demanded, it is
+warmed up again, and the samples under way are run again. So a row says the same over a bad line as over a
+good one. Nothing is judged here: ticks and outputs are returned as the device sent them (docs/METHOD.md).
 """
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,12 +19,23 @@ import numpy.typing as npt
 
 from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
 from harness.link import Hello, InferReply, SectionCounter, Session, TensorInfo, Timing, Transport
-from harness.records import LinkRecord, Measurement
+from harness.link.host_time import SYSTEM, HostTime
+from harness.link.recovery import Recovery, RecoveryPolicy
+from harness.records import LinkRecord, Measurement, Window
+from harness.windows import check_clock, time_windows
 
 Array = npt.NDArray[Any]
 
 #: How often one sample is run when bytes keep reaching the device while it is timed.
 DISTURBED_ATTEMPTS: Final = 5
+
+#: Rates that are tried on a board's line, best first: those that the usual USB bridges know.
+BAUDS: Final = (2_000_000, 1_000_000, 921_600, 500_000, 460_800, 230_400)
+
+#: Samples between two questions for the stack's high-water mark, which a reset wipes out: at most so many,
+#: one after the device was lost before it could be asked, and twice as many after so many answers in a row.
+BATCH: Final = 16
+ANSWERS_BEFORE_GROWTH: Final = 8
 
 
 def measure(
@@ -31,79 +46,195 @@ def measure(
     warmup: int = 3,
     on_progress: Callable[[int, int], None] | None = None,
     timing: Timing | None = None,
+    time: HostTime = SYSTEM,
+    policy: RecoveryPolicy | None = None,
+    real_time: bool = False,
 ) -> Measurement:
     """Run every sample once on the device behind `transport`, each timed by the device.
 
     Args:
-        transport: the line to it; not closed.
+        transport: the line to it; not closed. A Recoverable one may lose its device for a while.
         expected_digest: SHA-256 in hex of the firmware that must answer.
         inputs: one array per input tensor, shape (samples, ...), in the tensor's dtype.
-        warmup: inferences before the first that counts; their ticks are kept apart.
+        warmup: inferences on samples before the first that counts; their ticks are kept apart. Every start of
+            the device is followed by one more, on numbers of its own, which is not kept.
         on_progress: called with (samples done, samples) after every sample.
         timing: time-outs of the link.
+        time: the host's seconds.
+        policy: when a device that makes trouble is given up.
+        real_time: the device's time is ours: go to the highest rate that the line bears, time windows and
+            check the device's clock against the host's.
 
     Raises:
-        WrongFirmwareError: another firmware answers.
+        WrongFirmwareError: another firmware answers, at the start or after the device was away.
         ModelError: the inputs do not fit the model's tensors.
         UnsupportedError: the outputs differ in dtype.
-        NoReplyError, RemoteProtocolError, TargetError: the link failed, or the counts of a section disagree.
+        DeviceFaultError: the device's CPU stopped in its fault handler.
+        NoReplyError, RemoteProtocolError, DeviceResetError, HangError, LineLostError, TargetError: the link
+            or the device failed for good, or the counts of a section disagree.
     """
-    session = Session(transport, timing=timing)
-    hello = session.hello()
-    if hello.firmware_sha256 != expected_digest.lower():
-        raise WrongFirmwareError(
-            f"The device runs firmware {hello.firmware_sha256}, just built was {expected_digest.lower()}.",
-            cause="The upload failed or reached another board.",
-            fix="Check which board is on the port, then run again.",
-        )
-    samples = _check_inputs(inputs, hello.inputs)
-    dtype = _output_dtype(hello)
-    payloads = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in inputs]
-    lost_before = session.status().rx_lost
-    counter = transport if isinstance(transport, SectionCounter) else None
-    warmup_ticks = [_infer(session, counter, payloads, i % samples).ticks for i in range(warmup)]
+    device = _Device(
+        transport,
+        expected_digest=expected_digest.lower(),
+        inputs=inputs,
+        warmup=warmup,
+        on_progress=on_progress,
+    )
+    recovery = Recovery(
+        transport,
+        meet=device.meet,
+        prepare=device.warm_up,
+        timing=timing,
+        time=time,
+        policy=policy,
+        bauds=[baud for baud in BAUDS if transport.baud and baud > transport.baud] if real_time else [],
+    )
+    hello = recovery.steadily(Session.hello)
     ticks: list[int] = []
     outputs: list[bytes] = []
-    for sample in range(samples):
-        reply = _infer(session, counter, payloads, sample)
-        ticks.append(reply.ticks)
-        outputs.append(b"".join(reply.outputs))
-        if on_progress is not None:
-            on_progress(sample + 1, samples)
-    status = session.status()
+    while len(ticks) < len(inputs[0]):
+        replies = recovery.steadily(partial(device.run_batch, first=len(ticks)))
+        recovery.progress()
+        ticks += [reply.ticks for reply in replies]
+        outputs += [b"".join(reply.outputs) for reply in replies]
+    windows: tuple[Window, ...] = ()
+    host_check = None
+    if real_time:
+        per_second = hello.counter_hz / max(1.0, statistics.median(ticks))
+        windows = time_windows(recovery, inferences_per_s=per_second, counter_hz=hello.counter_hz)
+        host_check = check_clock(recovery, inferences_per_s=per_second)
+    dtype = _output_dtype(hello)
     values = np.frombuffer(b"".join(outputs), dtype=dtype.newbyteorder("<")).astype(dtype)
     return Measurement(
         counter=hello.counter,
         counter_hz=hello.counter_hz,
-        warmup_ticks=tuple(warmup_ticks),
+        warmup_ticks=device.warmup_ticks,
         ticks=tuple(ticks),
-        outputs=values.reshape(samples, -1),
-        stack_bytes=status.stack_bytes or None,
+        outputs=values.reshape(len(ticks), -1),
+        stack_bytes=device.stack_bytes or None,
         firmware_sha256=hello.firmware_sha256,
         cpu_hz=hello.cpu_hz or None,
-        link=LinkRecord(retries=session.stats.retries, rx_lost=status.rx_lost - lost_before),
+        settings=hello.settings,
+        windows=windows,
+        host_check=host_check,
+        link=_link_record(recovery, device),
     )
 
 
-def _infer(
-    session: Session, counter: SectionCounter | None, payloads: Sequence[Array], sample: int
-) -> InferReply:
-    """One inference whose timed section no byte disturbed; a disturbed one is run again.
+def _link_record(recovery: Recovery, device: _Device) -> LinkRecord:
+    return LinkRecord(
+        requests=recovery.requests,
+        retries=recovery.retries,
+        resets=recovery.resets,
+        reconnects=recovery.reconnects,
+        power_cycles=recovery.power_cycles,
+        rx_lost=device.rx_lost,
+        baud=recovery.baud,
+        start_baud=recovery.start_baud,
+    )
 
-    Its ticks are those of `counter`, if there is one.
+
+class _Device:
+    """The device under measurement, whatever session it is talked to in.
+
+    Attributes:
+        warmup_ticks: of the first warm-up that came to its end.
+        stack_bytes: the deepest that any answer told. A reset wipes the mark out, so each batch of samples
+            ends with the question for it, and counts only when that is answered.
+        rx_lost: bytes lost on receiving, as far as the device could still say before it went away.
     """
-    for _ in range(DISTURBED_ATTEMPTS):
-        reply = session.infer([payload[sample].tobytes() for payload in payloads])
-        if counter is not None:
-            # of a disturbed section too: each count belongs to one answer
-            reply = replace(reply, ticks=counter.section_ticks(reply.ticks))
-        if not reply.disturbed:
-            return reply
-    raise RemoteProtocolError(
-        f"Bytes reached the device in each of {DISTURBED_ATTEMPTS} timed runs of sample {sample}.",
-        cause="Another program writes to its serial port, or the line picks up noise.",
-        fix="Close that program or check the cable, then run again.",
-    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        expected_digest: str,
+        inputs: Sequence[Array],
+        warmup: int,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._counter = transport if isinstance(transport, SectionCounter) else None
+        self._digest = expected_digest
+        self._inputs = inputs
+        self._payloads = [
+            np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in inputs
+        ]
+        self._warmup = warmup
+        self._on_progress = on_progress
+        self._shown = 0
+        self._warm = False
+        self._batch = BATCH
+        self._answers = 0
+        self._lost_before = 0
+        self.warmup_ticks: tuple[int, ...] = ()
+        self.stack_bytes = 0
+        self.rx_lost = 0
+
+    def meet(self, session: Session) -> None:
+        """Is it the right firmware, and do the data fit it?"""
+        hello = session.hello()
+        if hello.firmware_sha256 != self._digest:
+            raise WrongFirmwareError(
+                f"The device runs firmware {hello.firmware_sha256}, just built was {self._digest}.",
+                cause="The upload failed or reached another board.",
+                fix="Check which board is on the port, then run again.",
+            )
+        _check_inputs(self._inputs, hello.inputs)
+        _output_dtype(hello)
+
+    def warm_up(self, session: Session) -> None:
+        """One inference after every start, on numbers of the device's own; at first some samples as well."""
+        self._lost_before = session.status().rx_lost
+        if self._counter is None:
+            session.window(1)
+        if not self._warm:
+            samples = len(self._inputs[0])
+            replies = [self._infer(session, number % samples) for number in range(self._warmup)]
+            self.warmup_ticks = tuple(reply.ticks for reply in replies)
+            self._warm = True
+
+    def run_batch(self, session: Session, *, first: int) -> list[InferReply]:
+        """Samples from number `first` on, and what the device says of itself after them."""
+        samples = len(self._inputs[0])
+        end = min(samples, first + self._batch)
+        # in case this comes to nothing
+        self._batch, batch = 1, self._batch
+        self._answers, answers = 0, self._answers + 1
+        replies = []
+        for sample in range(first, end):
+            replies.append(self._infer(session, sample, following=sample + 1 if sample + 1 < end else None))
+            if self._on_progress is not None and sample >= self._shown:
+                self._shown = sample + 1
+                self._on_progress(sample + 1, samples)
+        status = session.status()
+        self.stack_bytes = max(self.stack_bytes, status.stack_bytes)
+        self.rx_lost += max(0, status.rx_lost - self._lost_before)
+        self._lost_before = status.rx_lost
+        grows = answers >= ANSWERS_BEFORE_GROWTH
+        self._batch, self._answers = (min(BATCH, 2 * batch), 0) if grows else (batch, answers)
+        return replies
+
+    def _infer(self, session: Session, sample: int, *, following: int | None = None) -> InferReply:
+        """One inference whose timed section no byte disturbed; a disturbed one is run again.
+
+        Its ticks are those of the transport's counter, if it has one.
+        """
+        ahead = None if following is None else self._payload(following)
+        for _ in range(DISTURBED_ATTEMPTS):
+            reply = session.infer(self._payload(sample), following=ahead)
+            if self._counter is not None:
+                # of a disturbed section too: each count belongs to one answer
+                reply = replace(reply, ticks=self._counter.section_ticks(reply.ticks))
+            if not reply.disturbed:
+                return reply
+        raise RemoteProtocolError(
+            f"Bytes reached the device in each of {DISTURBED_ATTEMPTS} timed runs of sample {sample}.",
+            cause="Another program writes to its serial port, or the line picks up noise.",
+            fix="Close that program or check the cable, then run again.",
+        )
+
+    def _payload(self, sample: int) -> list[bytes]:
+        return [payload[sample].tobytes() for payload in self._payloads]
 
 
 def _check_inputs(inputs: Sequence[Array], tensors: Sequence[TensorInfo]) -> int:

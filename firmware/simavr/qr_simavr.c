@@ -16,10 +16,14 @@
  * sleep too, in poll. Bytes arrive on the simulated wire at the firmware's own baud rate, back to back,
  * and do not wait for the firmware: as on the chip, the fourth unread byte is lost and DOR0 is set.
  *
+ * SIGUSR1 resets the chip, as its reset pin would: what is on the wire is lost, its RAM stays as it is.
+ *
  * Ends: with 0 when standard input is closed and the firmware has nothing left to do (or a simulated
  * minute later), or when the reader or the parent is gone; with 2 when the firmware cannot be loaded; with
  * 3 when it crashes.
  */
+#define _GNU_SOURCE /* ppoll */
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -43,6 +47,7 @@
 #define POLL_CYCLES 32000
 #define MAX_RUN_CYCLES 8000
 #define ORPHAN_CHECK_MS 500
+#define MS_NS 1000000L
 #define GRACE_CYCLES (60ULL * CPU_HZ)
 #define EXIT_USAGE 2
 #define EXIT_CRASH 3
@@ -70,6 +75,14 @@ static struct {
     avr_cycle_count_t mark, rx_isr_start, rx_isr_longest;
     unsigned char in[4096], out[4096];
 } sim;
+
+static volatile sig_atomic_t reset_asked;
+
+static void on_reset_signal(int signal_number)
+{
+    (void)signal_number;
+    reset_asked = 1;
+}
 
 static void finish(int code)
 {
@@ -99,15 +112,19 @@ static void flush_output(void)
 
 static avr_cycle_count_t wire_byte(avr_t *avr, avr_cycle_count_t when, void *unused);
 
-/* Takes what has arrived on standard input, waiting up to timeout_ms for it (-1: for ever). */
+/* Takes what has arrived on standard input, waiting up to timeout_ms, less than 1000, for it. Only in here
+ * the reset signal gets through, so that none comes between looking for it and waiting. */
 static void take_input(int timeout_ms)
 {
     struct pollfd stdin_poll = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct timespec timeout = {.tv_nsec = timeout_ms * MS_NS};
+    sigset_t none;
     ssize_t got;
 
     if (sim.input_ended || sim.in_taken < sim.in_used)
         return;
-    if (poll(&stdin_poll, 1, timeout_ms) <= 0)
+    sigemptyset(&none);
+    if (ppoll(&stdin_poll, 1, &timeout, &none) <= 0)
         return;
     got = read(STDIN_FILENO, sim.in, sizeof sim.in);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -164,13 +181,22 @@ static void on_sleep(avr_t *avr, avr_cycle_count_t cycles)
         flush_output();
     if (sim.wire_busy || !uart_fifo_isempty(&sim.uart->input))
         return;
-    while (!sim.wire_busy) {
+    while (!sim.wire_busy && !reset_asked) {
         if (sim.input_ended || getppid() != sim.parent)
             finish(0);
         take_input(ORPHAN_CHECK_MS);
     }
     /* simavr is about to skip `cycles`, its plan from before there was a byte: let it plan again */
     avr->cycle -= cycles + 1;
+}
+
+static void reset_chip(void)
+{
+    reset_asked = 0;
+    sim.in_used = sim.in_taken = 0;
+    sim.wire_busy = 0;
+    avr_reset(sim.avr); /* which forgets every timer, ours too */
+    avr_cycle_timer_register(sim.avr, 1, poll_host, NULL);
 }
 
 static void on_output(avr_irq_t *irq, uint32_t value, void *unused)
@@ -289,6 +315,7 @@ int main(int argc, char **argv)
 {
     const struct chip *chip = chips;
     const char *path = NULL;
+    sigset_t reset_signal;
     int state = cpu_Running;
 
     for (int i = 1; i < argc; i++) {
@@ -307,6 +334,10 @@ int main(int argc, char **argv)
     }
     sim.parent = getppid();
     signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&reset_signal);
+    sigaddset(&reset_signal, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &reset_signal, NULL);
+    signal(SIGUSR1, on_reset_signal);
     /* libsimavr prints to stdout as it likes: keep the firmware's bytes apart from that */
     sim.out_fd = dup(STDOUT_FILENO);
     if (sim.out_fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
@@ -315,8 +346,11 @@ int main(int argc, char **argv)
     }
     avr_global_logger_set(log_to_stderr);
     load(path, chip);
-    while (state != cpu_Done && state != cpu_Crashed)
+    while (state != cpu_Done && state != cpu_Crashed) {
+        if (reset_asked)
+            reset_chip();
         state = avr_run(sim.avr);
+    }
     flush_output();
     fprintf(stderr, "qr_simavr: the firmware %s at address 0x%04x after %llu cycles\n",
             state == cpu_Crashed ? "crashed" : "stopped for good (sleep without interrupts)", sim.avr->pc,

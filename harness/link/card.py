@@ -61,6 +61,9 @@ class Hello:
     """What else the port knows of how the board runs: `clock=hse;flash_ws=5`; empty where that is nothing."""
 
 
+#: Of the card: what times, how fast, and the digest of the firmware, from which all the rest follows.
+IDENTITY_BYTES: Final = 46
+
 _CARD: Final = struct.Struct("<BBIII32s32sB")
 _QUANTIZATION: Final = struct.Struct("<fi")
 

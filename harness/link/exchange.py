@@ -9,6 +9,7 @@ is sent while it runs. What a damaged frame was is guessed: that decides what is
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,8 @@ from harness.link.wire import Wire
 #: Kept back of what is sent ahead, so that the device cannot take it for a request.
 HELD_BACK_BYTES: Final = 2
 
+_MOST_DOUBLINGS: Final = 8
+
 #: A request that runs the model is cut anew after so many failures: the device must be asked whether it ran.
 FAILURES_BEFORE_CUT: Final = 3
 
@@ -55,18 +58,24 @@ class LinkStats:
 
 
 class Exchange:
-    """Asks the device, over a line that may damage anything."""
+    """Asks the device, over a line that may damage anything.
 
-    def __init__(self, wire: Wire, link: Link, *, timing: Timing, time: HostTime) -> None:
-        self.limit = FrameLimit()
+    Args:
+        earlier: of an earlier session over the same line: what it has learnt is not learnt anew.
+    """
+
+    def __init__(
+        self, wire: Wire, link: Link, *, timing: Timing, time: HostTime, earlier: Exchange | None = None
+    ) -> None:
+        self.limit: FrameLimit = earlier.limit if earlier else FrameLimit()
         self.section_s: float | None = None
         """How long the last timed section took by the host's time; None where that is not known."""
         self._wire = wire
         self._link = link
         self._timing = timing
         self._time = time
-        self._trip = RoundTrip(timing)
-        self._slowest_s: float | None = None
+        self._trip: RoundTrip = earlier._trip if earlier else RoundTrip(timing)
+        self._slowest_s: float | None = earlier._slowest_s if earlier else None
         self._requests = self._retries = self._damaged = 0
         self._ahead = b""
         self._surplus = 0
@@ -99,9 +108,13 @@ class Exchange:
         data = self._link.send(request)
         heard = False
         end = time.now() + timing.hello_total_s
-        while time.now() < end:
+        for attempt in itertools.count():
+            if time.now() >= end:
+                break
+            # on a line that is known to be bad the first ones follow each other as repetitions do
+            soon_s = self._trip.reply_s(hurried=self.limit.troubled, silences=min(attempt, _MOST_DOUBLINGS))
+            until = time.now() + min(timing.hello_every_s, soon_s)
             # the second delimiter asks the device for one, too
-            until = time.now() + timing.hello_every_s
             self._wire.write(data + DELIMITER)
             data = self._link.resend()
             while True:

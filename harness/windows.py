@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How steady a real board's time is: windows of many inferences, and its clock against the host's.
+
+Nothing is judged here either (docs/METHOD.md tells what the report makes of it).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from harness.errors import RemoteProtocolError
+from harness.link import Session
+from harness.link.recovery import Recovery
+from harness.link.session import WindowReply
+from harness.records import HostCheck, Window
+
+WINDOWS: Final = 5
+WINDOW_S: Final = 0.1
+"""A window lasts at least this long, by the device's counter."""
+CHECK_S: Final = 2.0
+"""The check of the clock lasts at least this long, by the host's."""
+
+#: Aimed above the least, since the inputs of a window are not those of the samples.
+_MARGIN: Final = 1.15
+
+#: How often a section is run that turns out too short, disturbed, or without a time of the host's.
+_ATTEMPTS: Final = 8
+
+_MOST: Final = 2**32 - 1
+
+
+def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int) -> tuple[Window, ...]:
+    """WINDOWS of at least WINDOW_S each.
+
+    Args:
+        inferences_per_s: by the device's counter, as the samples have shown.
+
+    Raises:
+        As `measure`.
+    """
+    least = math.ceil(WINDOW_S * counter_hz)
+    count = _count(WINDOW_S * inferences_per_s)
+    windows: list[Window] = []
+    for _ in range(WINDOWS):
+        for _ in range(_ATTEMPTS):
+            reply = _run(recovery, count)
+            if reply.ticks >= least:
+                break
+            count = _count(count * min(100.0, least / max(1, reply.ticks)))
+        windows.append(Window(ticks=reply.ticks, inferences=count))
+    return tuple(windows)
+
+
+def check_clock(recovery: Recovery, *, inferences_per_s: float) -> HostCheck | None:
+    """One section of at least CHECK_S by both clocks; None where the line lets no time be taken.
+
+    Raises:
+        As `measure`.
+    """
+    count = _count(CHECK_S * inferences_per_s)
+    for _ in range(_ATTEMPTS):
+        reply = _run(recovery, count)
+        if reply.host_s is None:
+            continue
+        if reply.host_s >= CHECK_S:
+            return HostCheck(ticks=reply.ticks, host_s=reply.host_s)
+        # a counter that runs fast by as much as this is what the check is for
+        count = _count(count * min(100.0, CHECK_S / max(reply.host_s, 1e-3)))
+    return None
+
+
+def _run(recovery: Recovery, count: int) -> WindowReply:
+    """One section that no byte disturbed."""
+
+    def work(session: Session) -> WindowReply:
+        for _ in range(_ATTEMPTS):
+            reply = session.window(count)
+            if not reply.disturbed:
+                return reply
+        raise RemoteProtocolError(
+            f"Bytes reached the device in each of {_ATTEMPTS} windows.",
+            cause="Another program writes to its serial port, or the line picks up noise.",
+            fix="Close that program or check the cable, then run again.",
+        )
+
+    reply = recovery.steadily(work)
+    recovery.progress()
+    return reply
+
+
+def _count(inferences: float) -> int:
+    return max(1, min(_MOST, math.ceil(_MARGIN * inferences)))
