@@ -21,9 +21,11 @@ from tests.bench.efficiency import (
     Shape,
     compare,
     outputs_of,
+    quantrig_share,
 )
 from tests.bench.hex_host import HexHost
 from tests.bench.line import LineDevice, LineTransport, compile_device, compile_hex_device
+from tests.link.test_document import ROW, TEXT
 
 #: Shape -> share of the line's rate without turnaround, and times the hex scheme's at any.
 PROMISES = {DIGITS: (0.75, 2.5), **dict.fromkeys(LARGE, (0.90, 2.2))}
@@ -50,6 +52,23 @@ def _check(row: Row) -> None:
 def test_the_promised_shares(shape: Shape, baud: int, folder: Path) -> None:
     for turnaround_s in TURNAROUNDS_S:
         _check(compare(shape, baud, turnaround_s, folder))
+
+
+@one_process
+@pytest.mark.parametrize("cells", ROW.findall(TEXT), ids=" ".join)
+def test_the_table_of_the_protocol(cells: tuple[str, ...], folder: Path) -> None:
+    frame_bytes, input_bytes, output_bytes = (int(cell) for cell in cells[:3])
+    shape = Shape(
+        name="a row of docs/PROTOCOL.md",
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        frame_bytes=frame_bytes,
+        ring_bytes=4096 if frame_bytes == 2048 else 128,
+        samples=3,
+    )
+    for cell, in_a_row in zip(cells[3:], (False, True), strict=True):
+        share = quantrig_share(shape, 1_000_000, 0.0, folder, in_a_row=in_a_row)
+        assert 100 * share.of_line_rate == pytest.approx(float(cell), abs=0.06)
 
 
 @pytest.mark.bench
