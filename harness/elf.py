@@ -11,7 +11,8 @@ parts follow each other without it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from harness.errors import BuildError
+from harness.errors import BuildError, DeviceFaultError
 
 IDENTITY_SYMBOL: Final = "qr_identity"
 IDENTITY_MAGIC: Final = b"quantrig-ident-1"
@@ -219,6 +220,18 @@ def function_at(path: Path, address: int) -> str | None:
     except ELFError as error:
         raise BuildError(f"{path} is not a usable ELF file: {error}.") from error
     return None
+
+
+@contextmanager
+def faults_named(path: Path) -> Iterator[None]:
+    """Give the faults of a device that runs this program, which knows addresses only, the function's name."""
+    try:
+        yield
+    except DeviceFaultError as error:
+        function = function_at(path, error.pc)
+        raise DeviceFaultError(
+            pc=error.pc, lr=error.lr, syndrome=error.syndrome, function=function
+        ) from error
 
 
 def stamp(path: Path) -> str:

@@ -178,14 +178,20 @@ class DeviceFaultError(QuantrigError):
 
     def __init__(self, *, pc: int, lr: int, syndrome: int, function: str | None = None) -> None:
         self.pc = pc
-        """Address of the instruction that faulted."""
+        """Address of the instruction that faulted; 0: the device could not read it."""
         self.lr = lr
         self.syndrome = syndrome
         """What the CPU calls the cause: CFSR of a Cortex-M, EXCCAUSE of an Xtensa core."""
-        where = f" in {function}()" if function else ""
+        if pc:
+            where = f" in {function}()" if function else ""
+            what = f"The device's CPU faulted at {pc:#010x}{where}, called from {lr:#010x}"
+            cause = "The firmware touched memory that is not there, or ran past its stack or code."
+        else:
+            what = "The device's CPU faulted, and could not tell where"
+            cause = "Its stack pointer was outside of the memory: most likely the stack overflowed."
         super().__init__(
-            f"The device's CPU faulted at {pc:#010x}{where} (called from {lr:#010x}, syndrome {syndrome:#010x}).",
-            cause="The firmware touched memory that is not there, or ran past its stack or code.",
+            f"{what} (syndrome {syndrome:#010x}).",
+            cause=cause,
             fix="Please report it with the case's log and the .tflite.",
         )
 

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import reference
+from harness import elf, reference
 from harness.attempts import try_again
 from harness.boards import Board
 from harness.build import build
@@ -273,7 +273,10 @@ def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, 
     step(case.id, "measuring")
     clock = target.clock(board)
     run.clock = Clock(clock) if clock else None
-    with target.open(firmware, board, log=log, port=bench.ports.get(board.name)) as transport:
+    with (
+        elf.faults_named(firmware.elf),
+        target.open(firmware, board, log=log, port=bench.ports.get(board.name)) as transport,
+    ):
         measurement = measure(
             transport,
             expected_digest=firmware.firmware_sha256,

@@ -62,8 +62,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "workloads",
     },
     "pipeline": {
-        "attempts", "boards", "build", "compiler", "desk", "graph", "marks", "measure", "quantize", "records",
-        "reference", "sweep", "targets", "workloads",
+        "attempts", "boards", "build", "compiler", "desk", "elf", "graph", "marks", "measure", "quantize",
+        "records", "reference", "sweep", "targets", "workloads",
     },
     "runs": {
         "boards", "desk", "hardware_map", "pipeline", "provenance", "quantize", "quarantine", "records",
