@@ -17,15 +17,17 @@ from harness.link.blame import Trouble, no_hello, no_reply, refusal
 from harness.link.frames import DELIMITER, OVERHEAD_BYTES, Damaged, wire_bytes
 from harness.link.guess import Guess, guess
 from harness.link.host_time import HostTime
-from harness.link.messages import ErrorReply, HelloPage, InferDone, Reply, Running, Status
+from harness.link.messages import ErrorReply, HelloPage, InferDone, Reply, Running, Status, WindowDone
 from harness.link.pacing import RoundTrip, Timing, Wait
 from harness.link.protocol import NEED_DATA, REFUSED, Event, Link, State
 from harness.link.requests import (
+    BaudRequest,
     EchoRequest,
     HelloRequest,
     InferRequest,
     ReadRequest,
     Request,
+    StatusRequest,
     WindowRequest,
     WriteRequest,
 )
@@ -34,6 +36,9 @@ from harness.link.wire import Wire
 
 #: Kept back of what is sent ahead, so that the device cannot take it for a request.
 HELD_BACK_BYTES: Final = 2
+
+#: So few bytes while the device times a section are noise, not the result.
+STRAY_BYTES: Final = 8
 
 _MOST_DOUBLINGS: Final = 8
 
@@ -126,7 +131,7 @@ class Exchange:
                 if event is REFUSED:
                     self._damaged += 1
                     self.limit.bad(len(data))
-                    break
+                    until = min(until, time.now() + timing.hurried_s / 10)
                 if isinstance(event, Damaged):
                     until = min(until, time.now() + timing.hurried_s)
                 if event is NEED_DATA:
@@ -264,8 +269,12 @@ class Exchange:
                 body = request.length
             case EchoRequest():
                 body = len(request.data)
-            case _:
+            case StatusRequest():
                 body = Status.LAYOUT.size
+            case WindowRequest():
+                body = WindowDone.LAYOUT.size
+            case WriteRequest() | BaudRequest():
+                body = 0
         return OVERHEAD_BYTES + body
 
     def _expected_s(self, request: Request) -> float:
@@ -319,6 +328,8 @@ class Exchange:
                 return event
             else:
                 self._damaged += 1
+                self._fresh = None
+                wait.damaged()
                 kind = self._kind_of(event, wait)
                 if kind is Guess.ANNOUNCEMENT:
                     self._announced(request, wait, certain=False)
@@ -353,7 +364,9 @@ class Exchange:
                 return event
             if following is not None and self._may_send_ahead(wait):
                 self._send_ahead(following)
-            left = wait.left_s(partial=self._link.partial)
+            # a stray byte is no reason to disturb a timed section
+            ends = self._link.partial > (STRAY_BYTES if wait.announced else 0)
+            left = wait.left_s(partial=ends)
             data = b"" if left is None else self._wire.read(left)
             if not data:
                 return self._link.drop_partial()
@@ -366,7 +379,7 @@ class Exchange:
         """Whether the timed section is over and its result comes, on a line without damage."""
         return (
             self._link.state is State.RUNNING
-            and self._link.partial
+            and self._link.partial > 0
             and not self._ahead
             and not self.limit.troubled
             and wait.unanswered == 1

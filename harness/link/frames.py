@@ -93,9 +93,9 @@ class Deframer:
         self._skipping = False
 
     @property
-    def partial(self) -> bool:
-        """True while bytes wait for their delimiter."""
-        return bool(self._received) or self._skipping
+    def partial(self) -> int:
+        """How many bytes wait for their delimiter."""
+        return self.LIMIT_BYTES if self._skipping else len(self._received)
 
     def drop_partial(self) -> Damaged | None:
         """Forget bytes whose delimiter does not come; None when there are none."""

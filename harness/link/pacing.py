@@ -25,9 +25,10 @@ class Timing:
     hello_total_s: float = 15.0
     infer_first_s: float = 60.0
     """The first inference; no inference is given longer."""
-    infer_min_s: float = 5.0
-    infer_factor: float = 20.0
-    """Later inferences get this many times the slowest one so far, but at least `infer_min_s`."""
+    infer_min_s: float = 0.5
+    infer_factor: float = 10.0
+    """Later inferences get this many times the slowest one so far, but at least `infer_min_s`. Then the
+    device is asked, which costs a repetition if it is only slow, and else tells of a reset."""
     attempts: int = 8
     """How often one request is sent without hearing anything before the device is given up."""
     damaged_attempts: int = 64
@@ -143,6 +144,10 @@ class Wait:
     def heard(self) -> None:
         """Bytes arrived."""
         self._heard = self._time.now()
+
+    def damaged(self) -> None:
+        """Something arrived damaged: when a section began or ended is not known any more."""
+        self._announced_at = None
 
     def resumed(self) -> None:
         """What follows the announcement has begun to arrive with what was heard last."""

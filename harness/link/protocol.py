@@ -142,8 +142,8 @@ class Link:
         return self._dropped
 
     @property
-    def partial(self) -> bool:
-        """True while bytes have arrived whose delimiter has not."""
+    def partial(self) -> int:
+        """How many bytes have arrived whose delimiter has not."""
         return self._deframer.partial
 
     @property
@@ -253,7 +253,7 @@ class Link:
                 self._dropped += 1
                 continue
             reply = self._parse(frame)
-            if self._is_for_another_session(reply):
+            if self._is_of_another_session(reply):
                 self._dropped += 1
                 continue
             self._advance(reply)
@@ -274,9 +274,12 @@ class Link:
             return error.code is ErrorCode.RANGE
         return self._bare and error.code is ErrorCode.INCOMPLETE
 
-    def _is_for_another_session(self, reply: Reply) -> bool:
+    def _is_of_another_session(self, reply: Reply) -> bool:
         asked = self._request
-        return isinstance(asked, HelloRequest) and isinstance(reply, HelloPage) and asked.nonce != reply.nonce
+        if isinstance(asked, HelloRequest) and isinstance(reply, HelloPage):
+            return asked.nonce != reply.nonce
+        # before its nonce came, only the number tells what an earlier session left from what is meant for us
+        return self._state is State.GREETING and not isinstance(reply, ErrorReply)
 
     def _parse(self, frame: Frame) -> Reply:
         try:

@@ -25,7 +25,7 @@ from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
 from harness.desk import Attachment
-from harness.errors import BuildError, NoReplyError, TargetError, UnavailableError
+from harness.errors import BuildError, HangError, NoReplyError, TargetError, UnavailableError
 from harness.link.transport import PipeTransport, Transport, open_pty
 from harness.targets import renode_script as script
 from harness.targets.renode_monitor import Monitor
@@ -162,7 +162,7 @@ def open(  # noqa: A001 - the name that every target has
                 monitor.say("start")
                 try:
                     yield transport
-                except (TargetError, NoReplyError) as error:
+                except (TargetError, NoReplyError, HangError) as error:
                     raise monitor.explain(error) from error
         monitor.check_that_all_were_asked_for()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.link.card import COUNTERS, DTYPES
+from harness.link.exchange import STRAY_BYTES
 from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES, wire_bytes
 from harness.link.messages import REPLIES, ErrorCode, InferDone
 from harness.link.pacing import Timing
@@ -78,6 +79,7 @@ def test_time_outs() -> None:
         f"due {timing.infer_first_s:g} s later",
         f"{timing.infer_factor:g} times the slowest",
         f"({timing.infer_min_s:g} s at least",
+        f"{STRAY_BYTES} bytes or fewer after RUNNING",
         f"never less than frames of {MIN_FRAME_BYTES}",
     ):
         assert said in " ".join(TEXT.split())

@@ -21,7 +21,7 @@ import pytest
 
 from harness import children
 from harness.build import Firmware
-from harness.errors import BuildError, NoReplyError, TargetError, UnavailableError
+from harness.errors import BuildError, HangError, TargetError, UnavailableError
 from harness.link import PipeTransport, SectionCounter, Session, Timing
 from harness.measure import measure
 from harness.records import Measurement
@@ -207,7 +207,7 @@ def test_a_cpu_that_gives_up(native: Firmware, fake: Setting, tmp_path: Path) ->
     """Renode runs on, and the firmware is silent."""
     fake("abort")
     short = Timing(reply_s=0.3, infer_first_s=0.5, infer_min_s=0.5, attempts=2)
-    with pytest.raises(NoReplyError, match=r"reported: .*CPU abort \[PC=0x40\]: Trying to execute code"):
+    with pytest.raises(HangError, match=r"reported: .*CPU abort \[PC=0x40\]: Trying to execute code"):
         run(native, tmp_path / "log", timing=short)
 
 
