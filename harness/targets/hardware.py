@@ -81,7 +81,7 @@ def open(  # noqa: A001 - the name that every target has
     with _boards[port.key]:
         line = open_board(_place(board, board.baud, port, log), time=time)
         try:
-            if _runs(line, firmware.firmware_sha256):
+            if _runs(line, firmware.firmware_sha256, time):
                 _note(log, f"{port.id} runs this firmware already: not flashed.")
             else:
                 # opened until now, so nobody is flashed in the middle of somebody else's conversation
@@ -117,11 +117,11 @@ def _place(board: Board, baud: int, port: Attachment, log: Path) -> BoardPlace:
     )
 
 
-def _runs(line: BoardTransport, digest: str) -> bool:
+def _runs(line: BoardTransport, digest: str, time: HostTime) -> bool:
     """Whether the board answers with this very firmware; anything else may be on the line."""
     timing = Timing(baud=line.baud, hello_total_s=_ASK_S)
     try:
-        return Session(line, timing=timing).hello().firmware_sha256 == digest
+        return Session(line, timing=timing, time=time).hello().firmware_sha256 == digest
     except QuantrigError:
         return False
 
