@@ -80,6 +80,20 @@ def test_arm_interrupt_costs_its_own_frame_and_the_fpu_s() -> None:
     assert arm_bytes(su(Reset_Handler=0, USART2_IRQHandler=8), **text) == 120  # 108 + 8, then to 8
 
 
+def test_arm_fault_handler_has_the_stack_for_itself() -> None:
+    text = {
+        "Reset_Handler": "bl @main",
+        "main": "push {r4, lr};pop {r4, pc}",
+        "USART2_IRQHandler": "bx lr",
+        "qr_cortexm_fault": "b.w @report",
+        "report": "push {r4, lr};bl @deep",
+        "deep": "sub sp, #64;bx lr",
+    }
+    frames = {"Reset_Handler": 0, "main": 8, "USART2_IRQHandler": 0, "qr_cortexm_fault": 0, "report": 8}
+    assert arm_bytes(su(**frames, deep=64), **text) == 120  # 8 + 108, then to 8
+    assert arm_bytes(su(**frames, deep=640), **text) == 8 + 640
+
+
 def test_avr_counts_return_addresses_once() -> None:
     # GCC's .su includes the two bytes of the caller's return address on AVR
     text = {"main": "call @work", "work": "call @leaf;ret", "leaf": "ret", "__vector_18": "reti"}
