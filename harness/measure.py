@@ -45,6 +45,7 @@ def measure(
     inputs: Sequence[Array],
     warmup: int = 3,
     on_progress: Callable[[int, int], None] | None = None,
+    on_link: Callable[[LinkRecord], None] | None = None,
     timing: Timing | None = None,
     time: HostTime = SYSTEM,
     policy: RecoveryPolicy | None = None,
@@ -59,6 +60,7 @@ def measure(
         warmup: inferences on samples before the first that counts; their ticks are kept apart. Every start of
             the device is followed by one more, on numbers of its own, which is not kept.
         on_progress: called with (samples done, samples) after every sample.
+        on_link: called once, at the end, with what the line went through; also when nothing was measured.
         timing: time-outs of the link.
         time: the host's seconds.
         policy: when a device that makes trouble is given up.
@@ -89,6 +91,17 @@ def measure(
         policy=policy,
         bauds=[baud for baud in BAUDS if transport.baud and baud > transport.baud] if real_time else [],
     )
+    try:
+        return _measured(recovery, device, inputs, real_time=real_time)
+    finally:
+        if on_link is not None:
+            on_link(_link_record(recovery, device))
+
+
+def _measured(
+    recovery: Recovery, device: _Device, inputs: Sequence[Array], *, real_time: bool
+) -> Measurement:
+    """All samples, and on a board windows and the check of its clock."""
     hello = recovery.steadily(Session.hello)
     ticks: list[int] = []
     outputs: list[bytes] = []

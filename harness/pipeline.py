@@ -9,14 +9,11 @@ A case that fails becomes a row with a reason, and the sweep goes on.
 
 from __future__ import annotations
 
-import gzip
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,25 +22,30 @@ from harness import elf, reference
 from harness.attempts import try_again
 from harness.boards import Board
 from harness.build import build
+from harness.case_run import (
+    CaseRun,
+    check_stack,
+    ended,
+    facts_of,
+    mismatch,
+    now_text,
+    outcome_of,
+    warnings_of,
+)
 from harness.compiler import compile_graph
 from harness.desk import Attachment, absence
-from harness.errors import DoesNotFitError, MismatchError, QuantrigError, ReasonCode, StackBoundError
-from harness.graph import Graph, count_macs, count_params, read_tflite, to_real, to_stored
-from harness.marks import marks
+from harness.errors import DoesNotFitError, QuantrigError, ReasonCode
+from harness.graph import read_tflite, to_real, to_stored
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
 from harness.records import (
     MICROS,
     Clock,
     Footprint,
-    LinkRecord,
-    Measurement,
-    ModelFacts,
     Outcome,
     Result,
     Score,
     Status,
-    Verification,
     verify,
 )
 from harness.sweep import HARDWARE, Case
@@ -115,7 +117,7 @@ def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
         if case.id in bench.quarantined:
             why = bench.quarantined[case.id]
             outcome = Outcome(status=Status.SKIPPED, reason_code=ReasonCode.QUARANTINED, reason=why)
-            yield _ended(case, outcome)
+            yield ended(case, outcome)
             continue
         board, port = bench.boards[case.board], bench.ports.get(case.board)
         reason = TARGETS[case.target].unavailable(board, port=port)
@@ -124,7 +126,7 @@ def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
         else:
             away = case.target == "hardware" and reason == absence(board, port)
             code = ReasonCode.NO_BOARD if away else ReasonCode.UNAVAILABLE
-            yield _ended(case, Outcome(status=Status.UNAVAILABLE, reason_code=code, reason=reason))
+            yield ended(case, Outcome(status=Status.UNAVAILABLE, reason_code=code, reason=reason))
     yield from _run_tasks([_training(name, group, bench) for name, group in by_workload.items()], bench)
 
 
@@ -188,7 +190,7 @@ def _run_tasks(tasks: list[_Task], bench: Bench) -> Iterator[Result]:
                 try:
                     following = task.then(future.result())
                 except Exception as error:
-                    yield from (_ended(case, _outcome(error, bench.log(case))) for case in task.cases)
+                    yield from (ended(case, outcome_of(error, bench.log(case))) for case in task.cases)
                     continue
                 if isinstance(following, Result):
                     yield following
@@ -236,24 +238,26 @@ def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Resul
 
 def _attempt(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
     port = bench.ports.get(case.board) if case.target == HARDWARE else None
-    run = _CaseRun(case=case, started=time.monotonic(), started_at=_now(), address=port.key if port else "")
+    run = CaseRun(
+        case=case, started=time.monotonic(), started_at=now_text(), address=port.key if port else ""
+    )
     log = bench.log(case)
     try:
         _measure_case(run, tflite, trained, bench, log)
-        run.outcome = Outcome(status=Status.OK, warnings=_warnings(run))
+        run.outcome = Outcome(status=Status.OK, warnings=warnings_of(run))
     except Exception as error:
-        run.outcome = _outcome(error, log)
+        run.outcome = outcome_of(error, log)
     return run.result()
 
 
-def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, log: Path) -> None:
+def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, log: Path) -> None:
     """The vertical line; `run` keeps what is known when a step fails."""
     case, board, target = run.case, bench.board(run.case), TARGETS[run.case.target]
     step = bench.progress.step
 
     step(case.id, "compiling")
     graph = read_tflite(tflite, name=f"{case.workload}-{case.variant}.tflite")
-    run.facts = _facts(graph, tflite)
+    run.facts = facts_of(graph, tflite)
     source = compile_graph(graph)
 
     step(case.id, "building")
@@ -282,15 +286,16 @@ def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, 
             expected_digest=firmware.firmware_sha256,
             inputs=[inputs],
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
+            on_link=run.keep_link,
+            real_time=case.target == HARDWARE,
         )
-    run.link = measurement.link
 
     step(case.id, "verifying")
     (expected,) = reference.expected_outputs(tflite, [inputs])
     run.verification = verify(measurement.outputs, expected, reference.oracle_name())
     if run.verification.mismatches:
-        raise _mismatch(measurement, expected, run.verification)
-    _check_stack(measurement, run.footprint)
+        raise mismatch(measurement, expected, run.verification)
+    check_stack(measurement, run.footprint)
     if run.clock is Clock.CYCLES and measurement.counter == MICROS:
         run.clock = Clock.WALL
     run.measurement = measurement
@@ -299,116 +304,3 @@ def _measure_case(run: _CaseRun, tflite: bytes, trained: Trained, bench: Bench, 
         value=workload.score(to_real(measurement.outputs, output_tensor), y_test),
         reference=workload.score(to_real(expected, output_tensor), y_test),
     )
-
-
-@dataclass(kw_only=True, slots=True)
-class _CaseRun:
-    """What is known of a case so far."""
-
-    case: Case
-    started: float
-    started_at: str
-    outcome: Outcome | None = None
-    clock: Clock | None = None
-    facts: ModelFacts | None = None
-    footprint: Footprint | None = None
-    measurement: Measurement | None = None
-    verification: Verification | None = None
-    score: Score | None = None
-    toolchain: str | None = None
-    link: LinkRecord | None = None
-    address: str = ""
-
-    def result(self) -> Result:
-        if self.outcome is None:
-            raise RuntimeError(f"{self.case.id} has not ended")
-        return replace(
-            _ended(self.case, self.outcome),
-            started_at=self.started_at,
-            seconds=time.monotonic() - self.started,
-            clock=self.clock,
-            facts=self.facts,
-            footprint=self.footprint,
-            measurement=self.measurement,
-            verification=self.verification,
-            score=self.score,
-            toolchain=self.toolchain,
-            link=self.link,
-            address=self.address,
-        )
-
-
-def _facts(graph: Graph, tflite: bytes) -> ModelFacts:
-    return ModelFacts(
-        tflite_bytes=len(tflite),
-        # no time stamp in the header: the same file has the same size everywhere
-        tflite_gzip_bytes=len(gzip.compress(tflite, compresslevel=9, mtime=0)),
-        params=count_params(graph),
-        macs=count_macs(graph),
-        sha256=graph.sha256,
-    )
-
-
-def _mismatch(measurement: Measurement, expected: Any, verification: Verification) -> MismatchError:
-    at = verification.first_mismatch
-    where = f"; first in sample {at[0]}, element {at[1]}: " if at else ""
-    values = f"{measurement.outputs[at]} instead of {expected[at]}" if at else ""
-    return MismatchError(
-        f"{verification.mismatches} of {verification.outputs_compared} outputs differ from "
-        f"{verification.oracle}, by at most {verification.max_abs_diff:g}{where}{values}.",
-        cause="A kernel or the compiler is wrong; the numbers of this firmware are worth nothing.",
-        fix="Please report it with the .tflite.",
-    )
-
-
-def _check_stack(measurement: Measurement, footprint: Footprint) -> None:
-    """The bound decides what fits, so a firmware that passes it proves the bound wrong."""
-    used, bound = measurement.stack_bytes or 0, footprint.stack_reserve_bytes
-    if 0 < bound < used:
-        raise StackBoundError(
-            f"The stack reached {used} bytes; the bound computed from the call graph is {bound}.",
-            cause="The stack analysis missed a call or a frame.",
-            fix="Please report it with the case's log.",
-        )
-
-
-def _warnings(run: _CaseRun) -> tuple[str, ...]:
-    measured = run.measurement
-    if measured is None:
-        return ()
-    warnings = []
-    if run.clock is None:
-        warnings.append("the counter of this machine means nothing: outputs are compared, nothing is timed")
-    if run.case.target == HARDWARE:
-        warnings.extend(marks(measured))
-    return tuple(warnings)
-
-
-def _outcome(error: Exception, log: Path) -> Outcome:
-    """An error as a row's outcome; one that nobody foresaw leaves its traceback in the log."""
-    if isinstance(error, QuantrigError):
-        return Outcome(status=Status(error.status), reason_code=error.reason_code, reason=str(error))
-    with log.open("a", encoding="utf-8") as file:
-        file.writelines(traceback.format_exception(error))
-    reason = f"Internal error, please report it: {type(error).__name__}: {error} (traceback in {log})."
-    return Outcome(status=Status.FAILED, reason_code=ReasonCode.INTERNAL, reason=reason)
-
-
-def _ended(case: Case, outcome: Outcome) -> Result:
-    """A row with nothing measured."""
-    return Result(
-        case_id=case.id,
-        workload=case.workload,
-        variant=case.variant_name,
-        options=case.options_text,
-        engine=case.engine,
-        board=case.board,
-        target=case.target,
-        outcome=outcome,
-        started_at=_now(),
-        seconds=0.0,
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -53,6 +53,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "attempts": {"records"},
     "links": {"attempts", "records", "rows"},
     "marks": {"records"},
+    "case_run": {"graph", "marks", "records", "sweep"},
     "quarantine": {"board_file"},
     "run_reader": {"links", "records", "rows"},
     "store": {"links", "records", "rows", "run_reader"},
@@ -62,7 +63,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "workloads",
     },
     "pipeline": {
-        "attempts", "boards", "build", "compiler", "desk", "elf", "graph", "marks", "measure", "quantize",
+        "attempts", "boards", "build", "case_run", "compiler", "desk", "elf", "graph", "measure", "quantize",
         "records", "reference", "sweep", "targets", "workloads",
     },
     "runs": {

@@ -13,10 +13,11 @@ import pytest
 from harness import reference
 from harness.boards import load_boards
 from harness.build import build
+from harness.case_run import CaseRun, warnings_of
 from harness.compiler import compile_graph
 from harness.errors import HangError, QuantizeError
 from harness.measure import measure
-from harness.pipeline import Bench, _CaseRun, _warnings, run_sweep
+from harness.pipeline import Bench, run_sweep
 from harness.quantize.trained import variant
 from harness.records import Clock, Measurement, Result, Status
 from harness.resources import cache_dir
@@ -103,6 +104,20 @@ def test_a_case_that_hung_is_tried_again_and_the_hang_is_kept(
     assert (result.outcome.reason_code, len(result.attempts)) == ("hang", 1)
 
 
+def test_what_a_failed_tries_line_went_through_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stamped_otherwise(*arguments: Any, **options: Any) -> Any:
+        return replace(build(*arguments, **options), firmware_sha256="0" * 64)
+
+    monkeypatch.setattr("harness.pipeline.build", stamped_otherwise)
+    result = _run(replace(bench, retries=1), NATIVE)[NATIVE]
+    assert result.outcome.reason_code == "wrong-firmware"
+    (first,) = result.attempts
+    for link in (first.link, result.link):
+        assert link is not None
+        assert link.requests > 0
+        assert link.baud is None
+
+
 def test_a_quarantined_case_costs_nothing_and_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.pipeline.train", None)
     outcome = _run(replace(bench, quarantined={NATIVE: "Known to be bad."}), NATIVE)[NATIVE].outcome
@@ -118,9 +133,9 @@ def test_a_boards_numbers_are_marked_and_an_emulators_are_not(bench: Bench) -> N
     assert result.measurement
     for target, count in (("native", 0), ("hardware", 2)):
         case = replace(Case.parse(NATIVE), target=target)
-        run = _CaseRun(case=case, started=0.0, started_at="")
+        run = CaseRun(case=case, started=0.0, started_at="")
         run.clock, run.measurement = Clock.WALL, replace(result.measurement, windows=(), host_check=None)
-        assert len(_warnings(run)) == count
+        assert len(warnings_of(run)) == count
 
 
 def test_a_mismatch_fails_the_case_and_takes_its_numbers(
