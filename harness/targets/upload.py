@@ -127,14 +127,20 @@ def upload(
             fix=f"Reset the board; `upload_timeout_s` in hardware-map.yaml gives it longer. {see}",
         )
     words = complaint(done.output, "" if board.upstream else f"{UPLOADERS[how.protocol][0]} ")
-    likely = next((remedy for remedy in REMEDIES if remedy.words.search(words)), None) or next(
-        (remedy for remedy in REMEDIES if remedy.words.search(_words(done.output))), _ANYTHING
-    )
+    remedy = likely(words, done.output)
     raise UploadError(
         f"{where} was not flashed in {_ATTEMPTS} attempts: {words}",
-        cause=likely.cause,
-        fix=f"{likely.fix} {see}",
+        cause=remedy.cause,
+        fix=f"{remedy.fix} {see}",
     )
+
+
+def likely(words: str, output: str) -> Remedy:
+    """What the complaint means, else what the rest of the uploader's output does."""
+    # long lines are commands, and names of files in them may sound like anything
+    spoken = "\n".join(line for line in output.splitlines() if not _FRAME.match(line) and len(line) < 200)
+    found = (remedy for text in (words, spoken) for remedy in REMEDIES if remedy.words.search(text))
+    return next(found, _ANYTHING)
 
 
 def _attempt(firmware: Firmware, board: Board, how: Upload, port: Attachment, log: Path) -> CompletedRun:
@@ -171,11 +177,6 @@ def _uploaders_port(url: str, board: Board) -> str:
 
 #: Not the uploader's own words: what SCons and PlatformIO say because of them, and the command itself.
 _FRAME: Final = re.compile(r"\*\*\* \[|=+ \[|scons: ")
-
-
-def _words(output: str) -> str:
-    """What follows the command; names of files in it may sound like anything."""
-    return "\n".join(line for line in output.splitlines() if not _FRAME.match(line) and len(line) < 200)
 
 
 def complaint(output: str, command: str) -> str:

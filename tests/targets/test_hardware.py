@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Target `hardware` without a board: a fake avrdude, and the native firmware behind a pseudo terminal.
 
-PlatformIO, the port's lock, the settling time and the serial line are real.
+PlatformIO, the port's lock and the serial line are real; only waiting is not waited.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ import subprocess
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.boards import Board, Reset
+from harness.boards import Board, Reset, Upload
 from harness.build import Firmware
 from harness.desk import Attachment
-from harness.errors import LineLostError, PortBusyError, UnavailableError, UploadError
+from harness.errors import ConfigError, LineLostError, PortBusyError, UnavailableError, UploadError
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
+from harness.link.transport import Recoverable
+from harness.serial_ports import SerialPort
 from harness.targets import hardware
 from harness.targets.upload import UPLOADERS, complaint
 from tests.tiny_firmware import BOARDS, tiny_firmware
@@ -38,9 +40,26 @@ def at(url: str, *, board: str = "uno") -> Attachment:
     return Attachment(id=board, board=board, url=url)
 
 
+class Hurried:
+    """The host's time without waiting: what would have been slept is written down."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.wakes: dict[float, Callable[[], object]] = {}
+        """What happens while so long is slept."""
+
+    def now(self) -> float:
+        return time.monotonic() + sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.wakes.pop(seconds, lambda: None)()
+
+
 FAKE_AVRDUDE = """\
 #!/bin/sh
 echo "$@" >> "{record}"
+{first}
 echo "avrdude: {words}"
 exit {code}
 """
@@ -62,12 +81,12 @@ def firmware(cache: Path) -> Firmware:
 
 
 def fake_avrdude(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, *, code: int = 0, words: str = "done"
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, code: int = 0, words: str = "done", first: str = ""
 ) -> Path:
     """Puts an avrdude on PATH that only writes down how it was called."""
     program, record = folder / "bin" / "avrdude", folder / "calls"
     program.parent.mkdir()
-    program.write_text(FAKE_AVRDUDE.format(record=record, words=words, code=code))
+    program.write_text(FAKE_AVRDUDE.format(record=record, words=words, code=code, first=first))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     return record
@@ -94,12 +113,11 @@ def test_the_image_is_flashed_and_the_port_answers(
     record = fake_avrdude(monkeypatch, tmp_path)
     with desk(cache) as (port, _):
         assert hardware.unavailable(UNO, port=at(port)) is None
-        began = time.monotonic()
-        with hardware.open(
-            firmware, replace(UNO, baud=57_600), log=tmp_path / "log", port=at(port)
-        ) as transport:
+        slow, hurried = replace(UNO, baud=57_600), Hurried()
+        opened = hardware.open(firmware, slow, log=tmp_path / "log", port=at(port), time=hurried)
+        with opened as transport:
             assert transport.baud == 57_600
-            assert time.monotonic() - began > UNO.reset.settle_s
+            assert hurried.slept == [UNO.reset.settle_s], "its bootloader waits that long"
             assert Session(transport).hello().board == "native"
         (call,) = record.read_text().splitlines()
     assert f"-P {port} " in call
@@ -132,10 +150,148 @@ def test_a_refused_upload_quotes_the_uploader(
     with (
         desk(cache) as (port, _),
         pytest.raises(UploadError, match=r"stk500_recv\(\): programmer cannot be reached"),
-        hardware.open(firmware, UNO, log=log, port=at(port)),
+        hardware.open(firmware, UNO, log=log, port=at(port), time=Hurried()),
     ):
         raise AssertionError("it must not open")
-    assert "stk500_recv" in log.read_text()
+    assert log.read_text().count("avrdude: stk500_recv") == 2, "one failure is forgiven"
+
+
+def test_an_upload_that_fails_once_is_tried_again(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = f'[ -e "{tmp_path}/tried" ] || {{ touch "{tmp_path}/tried"; exit 1; }}'
+    record = fake_avrdude(monkeypatch, tmp_path, first=once)
+    hurried = Hurried()
+    with desk(cache) as (port, _):
+        opened = hardware.open(firmware, UNO, log=tmp_path / "log", port=at(port), time=hurried)
+        with opened as transport:
+            Session(transport).hello()
+    assert len(record.read_text().splitlines()) == 2
+    assert hurried.slept == [2.0, UNO.reset.settle_s]
+
+
+def test_an_upload_has_its_time(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_avrdude(monkeypatch, tmp_path, first="sleep 1000")
+    with (
+        desk(cache) as (port, _),
+        pytest.raises(UploadError, match=r"not flashed within 0\.5 s, in 2 attempts.*upload_timeout_s"),
+        hardware.open(
+            firmware,
+            UNO,
+            log=tmp_path / "log",
+            port=replace(at(port), upload_timeout_s=0.5),
+            time=Hurried(),
+        ),
+    ):
+        raise AssertionError("it must not open")
+
+
+def test_a_board_that_runs_the_firmware_already_is_not_flashed(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake_avrdude(monkeypatch, tmp_path)
+    same = replace(firmware, firmware_sha256=tiny_firmware(BOARDS["native"], cache).firmware_sha256)
+    hurried, log = Hurried(), tmp_path / "log"
+    with (
+        desk(cache) as (port, _),
+        hardware.open(same, UNO, log=log, port=at(port), time=hurried) as transport,
+    ):
+        assert Session(transport).hello().firmware_sha256 == same.firmware_sha256
+    assert not record.exists()
+    assert hurried.slept == [], "nothing was reset, so nothing has to be waited for"
+    assert "uno runs this firmware already: not flashed." in log.read_text()
+
+
+def test_what_chatters_or_says_nothing_is_flashed(
+    tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake_avrdude(monkeypatch, tmp_path)
+    monkeypatch.setattr(hardware, "_ASK_S", 0.3)
+    for greeting in (b"", b"$GPGGA,123519,4807.038,N\r\n" * 40):
+        ours, theirs = pty.openpty()
+        tty.setraw(theirs)
+        os.write(ours, greeting)
+        log, port = tmp_path / "log", at(os.ttyname(theirs))
+        with hardware.open(firmware, UNO, log=log, port=port, time=Hurried()):
+            pass
+        os.close(ours)
+        os.close(theirs)
+    assert len(record.read_text().splitlines()) == 2
+
+
+def test_a_board_that_comes_back_under_another_name_after_its_upload(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one with native USB does; the other board, which gets the old name, is left alone."""
+    record = fake_avrdude(monkeypatch, tmp_path, first=f'touch "{tmp_path}/flashed"')
+    with desk(cache) as (old, process), desk(cache) as (new, _):
+
+        def ports() -> list[SerialPort]:
+            flashed = (tmp_path / "flashed").exists()
+            mine = SerialPort(device=new if flashed else old, serial_number="MINE", location="1-1")
+            return [SerialPort(device=old, serial_number="OTHER"), mine] if flashed else [mine]
+
+        monkeypatch.setattr("harness.desk.serial_ports", ports)
+        port = replace(at(old), serial_number="MINE", location="1-1")
+        opened = hardware.open(firmware, UNO, log=tmp_path / "log", port=port, time=Hurried())
+        with opened as transport:
+            process.kill()
+            assert Session(transport).hello().board == "native"
+    assert f"-P {old} " in record.read_text()
+
+
+def test_the_users_power_cycle_command(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_avrdude(monkeypatch, tmp_path)
+    log, hurried = tmp_path / "log", Hurried()
+    with desk(cache) as (port, _):
+        cycled = replace(at(port), power_cycle=("touch", str(tmp_path / "off and on")))
+        opened = hardware.open(firmware, UNO, log=log, port=cycled, time=hurried)
+        with opened as transport:
+            assert isinstance(transport, Recoverable)
+            assert transport.power_cycle() is True
+            assert (tmp_path / "off and on").exists()
+            assert hurried.slept == [UNO.reset.settle_s] * 2
+            Session(transport).hello()
+        assert "turned off and on by" in log.read_text()
+        failing = replace(at(port), power_cycle=("sh", "-c", "echo no such relay; exit 3"))
+        with hardware.open(firmware, UNO, log=log, port=failing, time=hurried) as transport:
+            assert isinstance(transport, Recoverable)
+            with pytest.raises(ConfigError, match=r"of uno failed \(exit code 3\): no such relay"):
+                transport.power_cycle()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "probe", "option"),
+    [
+        ("stlink", "0667FF52", "--serial 0667FF52 "),
+        ("stlink", None, "--reset write"),
+        ("openocd", "0667FF52", "-c hla_serial 0667FF52 "),
+    ],
+)
+def test_the_debug_probe_is_named_where_it_is_known(
+    cache: Path,
+    tmp_path: Path,
+    protocol: str,
+    probe: str | None,
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = fake_avrdude(monkeypatch, tmp_path)
+    (tmp_path / "bin" / "avrdude").rename(tmp_path / "bin" / UPLOADERS[protocol][0])
+    board = replace(BOARDS["stm32f4"], upload=Upload(protocol=protocol, usb_ids=()))
+    firmware = tiny_firmware(BOARDS["stm32f4"], cache)
+    with desk(cache) as (port, _):
+        attached = Attachment(id="f4", board="stm32f4", url=port, probe=probe)
+        with hardware.open(firmware, board, log=tmp_path / "log", port=attached, time=Hurried()):
+            pass
+    (call,) = record.read_text().splitlines()
+    assert option in call
+    assert ("serial" in call) == (probe is not None)
+    assert str(firmware.image) in call
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
