@@ -28,9 +28,9 @@ reset is set up anew and warmed up before it goes on. Many repetitions are a rea
 """
 _WINDOWS: Final = f"""\
 A window is one timed stretch of many inferences on a board, the writing of their inputs included: windows are
-compared with each other only. The spread is the largest window less the
-smallest, over the median; above {MAX_WINDOW_SPREAD:.0%} the number is marked. "Clock off" is the board's
-clock against the host's; beyond {MAX_CLOCK_ERROR:.0%} times are marked, cycles hold all the same.
+compared with each other only. The spread is the largest window less the smallest, over the median; above
+{MAX_WINDOW_SPREAD:.0%} the number is marked. "Clock off" is the board's clock against the host's; beyond
+{MAX_CLOCK_ERROR:.0%} times are marked, cycles hold all the same.
 """
 
 
