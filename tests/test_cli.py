@@ -15,6 +15,8 @@ import pytest
 
 from harness.boards import load_boards
 from harness.cli import main
+from harness.errors import HangError
+from harness.run_reader import RunReader
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -131,6 +133,37 @@ def test_dry_run_leaves_out_what_is_quarantined(quantrig: Run, tmp_path: Path) -
     assert "2 cases, no estimate" in out
     assert "left out: sine/float32/aot@uno:hardware\n" in out
     assert "flash writes: uno: 2\n" in out
+
+
+@pytest.mark.train
+def test_what_failed_is_run_again_into_its_folder_and_nothing_is_hidden(
+    quantrig: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object, **__: object) -> None:
+        raise HangError("It says nothing any more.")
+
+    sweep = ("sweep", "-w", "sine", "-v", "ptq-int8", "--lane", "native:native", "--samples", "5")
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.pipeline.measure", hang)
+        code, out, err = quantrig(*sweep, "--retries", "1")
+    assert code == 1
+    assert "(failed tries before it: 1)" in out
+    assert "failed: sine/ptq-int8/aot@native:native: It says nothing any more." in err
+    code, out, _ = quantrig("sweep", "--retry-failed", "latest")
+    assert code == 0
+    assert "1 of 1 cases to run" in out
+    (folder,) = (tmp_path / "results").iterdir()
+    reader = RunReader.open(folder)
+    assert [row.status.value for row in reader.all_rows] == ["failed", "ok"]
+    assert [(line.row, line.attempt, line.reason_code) for line in reader.links] == [
+        (1, 1, "hang"),
+        (1, 2, "hang"),
+        (2, 3, None),
+    ]
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert report.count("It says nothing any more.") == 2
+    assert "**1 cases**: 1 ok." in report
+    assert quantrig("sweep", "--retry-failed", "latest")[1].startswith("0 of 1 cases to run")
 
 
 def test_boards_lists_every_board_with_its_lanes(quantrig: Run) -> None:
