@@ -13,13 +13,8 @@ from harness.errors import RemoteProtocolError
 from harness.link import Session
 from harness.link.recovery import Recovery
 from harness.link.session import WindowReply
+from harness.marks import MIN_HOST_CHECK_S, MIN_WINDOW_S, MIN_WINDOWS
 from harness.records import HostCheck, Window
-
-WINDOWS: Final = 5
-WINDOW_S: Final = 0.1
-"""A window lasts at least this long, by the device's counter."""
-CHECK_S: Final = 2.0
-"""The check of the clock lasts at least this long, by the host's."""
 
 #: Aimed above the least, since the inputs of a window are not those of the samples.
 _MARGIN: Final = 1.15
@@ -31,7 +26,7 @@ _MOST: Final = 2**32 - 1
 
 
 def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int) -> tuple[Window, ...]:
-    """WINDOWS of at least WINDOW_S each.
+    """MIN_WINDOWS of at least MIN_WINDOW_S each.
 
     Args:
         inferences_per_s: by the device's counter, as the samples have shown.
@@ -39,10 +34,10 @@ def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int
     Raises:
         As `measure`.
     """
-    least = math.ceil(WINDOW_S * counter_hz)
-    count = _count(WINDOW_S * inferences_per_s)
+    least = math.ceil(MIN_WINDOW_S * counter_hz)
+    count = _count(MIN_WINDOW_S * inferences_per_s)
     windows: list[Window] = []
-    for _ in range(WINDOWS):
+    for _ in range(MIN_WINDOWS):
         for _ in range(_ATTEMPTS):
             reply = _run(recovery, count)
             if reply.ticks >= least:
@@ -53,20 +48,20 @@ def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int
 
 
 def check_clock(recovery: Recovery, *, inferences_per_s: float) -> HostCheck | None:
-    """One section of at least CHECK_S by both clocks; None where the line lets no time be taken.
+    """One section of at least MIN_HOST_CHECK_S by both clocks; None where the line lets no time be taken.
 
     Raises:
         As `measure`.
     """
-    count = _count(CHECK_S * inferences_per_s)
+    count = _count(MIN_HOST_CHECK_S * inferences_per_s)
     for _ in range(_ATTEMPTS):
         reply = _run(recovery, count)
         if reply.host_s is None:
             continue
-        if reply.host_s >= CHECK_S:
+        if reply.host_s >= MIN_HOST_CHECK_S:
             return HostCheck(ticks=reply.ticks, host_s=reply.host_s)
         # a counter that runs fast by as much as this is what the check is for
-        count = _count(count * min(100.0, CHECK_S / max(reply.host_s, 1e-3)))
+        count = _count(count * min(100.0, MIN_HOST_CHECK_S / max(reply.host_s, 1e-3)))
     return None
 
 

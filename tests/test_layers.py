@@ -47,7 +47,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "hardware_map": {"board_file", "boards", "serial_ports"},
     "desk": {"boards", "hardware_map", "link", "serial_ports"},
     "targets": {"build", "boards", "desk", "link", "pio", "toolchains"},
-    "windows": {"link", "records"},
+    "windows": {"link", "marks", "records"},
     "measure": {"link", "records", "windows"},
     "rows": {"records"},
     "attempts": {"records"},
