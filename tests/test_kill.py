@@ -21,9 +21,8 @@ from harness.run_reader import RunReader
 KILLS: Final = 10
 SWEEP: Final = ("sweep", "-w", "sine", "-w", "digits", "-v", "float32", "-v", "ptq-int8", "--samples", "60")
 
-#: What may differ between two runs of one case: when it ran, how long it took, the host's own time, and
-#: whether the deepest call was ever interrupted (the stack's high-water mark moves by that frame).
-UNSTABLE: Final = {"started_at", "seconds", "stack_bytes"}
+#: What may differ between two runs of one case: when it ran, how long it took, and the host's own time.
+UNSTABLE: Final = {"started_at", "seconds"}
 WALL: Final = {c for c in COLUMNS if c.startswith("latency_")}
 
 

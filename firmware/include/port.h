@@ -86,7 +86,14 @@ static inline void qr_port_trigger(uint8_t on)
 }
 #endif
 
-/* Deepest stack use since start in bytes, by painting; 0 where it cannot be measured. */
+/* Deepest stack use in bytes since the last qr_port_stack_forget, by painting; 0 where it cannot be measured.
+ * Below that, nothing is looked at beyond a gap of QR_STACK_GAP_BYTES. */
 uint32_t qr_port_stack_used(void);
+
+/* Paints again what is free below the caller. Does nothing where the mark is an operating system's. */
+void qr_port_stack_forget(void);
+
+/* No function has a frame of this size that it does not touch. */
+#define QR_STACK_GAP_BYTES 512
 
 #endif

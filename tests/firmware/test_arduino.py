@@ -170,7 +170,7 @@ def test_the_buffer_of_the_core_is_never_overrun(
 @pytest.mark.parametrize(("name", "core"), [("esp32", 1), ("esp32c3", 0)])
 def test_esp32_task(programs: dict[str, Path], tmp_path: Path, name: str, core: int) -> None:
     with running(programs[name], tmp_path / "log", errors=3) as session:
-        session.hello()
+        session.infer([work(1)])
         status = session.status()
         assert status.stack_bytes == 16384 - 15000
         assert status.rx_lost == 3  # the break does not count

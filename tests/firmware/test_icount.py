@@ -85,7 +85,7 @@ def test_stack_stays_within_the_bound(machine: Firmware, tmp_path: Path) -> None
     with running(machine, tmp_path / "log") as (session, _):
         session.infer([work(20_000)])
         used = session.status().stack_bytes
-    assert 64 <= used <= machine.sizes.stack_reserve_bytes
+    assert 32 <= used <= machine.sizes.stack_reserve_bytes
 
 
 def test_waiting_costs_the_host_nothing(machine: Firmware, tmp_path: Path) -> None:

@@ -51,4 +51,9 @@ uint32_t qr_port_stack_used(void)
     return QR_TASK_STACK_BYTES - (uint32_t)uxTaskGetStackHighWaterMark(NULL);
 }
 
+/* see port.h; the mark is FreeRTOS's */
+void qr_port_stack_forget(void)
+{
+}
+
 #endif

@@ -62,12 +62,34 @@ void qr_cortexm_enable(uint32_t irq)
     NVIC_ISER(irq / 32) = 1u << irq % 32;
 }
 
+/* The deepest word in use that was found last; where the search for deeper ones begins. */
+static uint32_t *deepest = _estack;
+
+static uint32_t *find_deepest(void)
+{
+    const uint32_t *gap = deepest - QR_STACK_GAP_BYTES / 4;
+
+    for (uint32_t *p = deepest; p > _ebss && p > gap;)
+        if (*--p != STACK_PAINT) {
+            deepest = p;
+            gap = p - QR_STACK_GAP_BYTES / 4;
+        }
+    return deepest;
+}
+
 /* see port.h */
 uint32_t qr_port_stack_used(void)
 {
-    const uint32_t *p = _ebss;
+    return (uint32_t)(4 * (_estack - find_deepest()));
+}
 
-    while (p < _estack && *p == STACK_PAINT)
-        p++;
-    return (uint32_t)(4 * (_estack - p));
+/* see port.h; an interrupt meanwhile uses what is painted, but leaves it before the painting goes on */
+void qr_port_stack_forget(void)
+{
+    uint32_t *sp;
+
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    for (uint32_t *p = find_deepest(); p < sp; p++)
+        *(volatile uint32_t *)p = STACK_PAINT;
+    deepest = sp;
 }

@@ -246,14 +246,39 @@ uint32_t qr_port_cpu_hz(void)
     return 0;
 }
 
+/* Registers of the caller's window are kept below the stack pointer. */
+#define WINDOW_SAVE_WORDS 16
+
+/* The deepest word in use that was found last; where the search for deeper ones begins. */
+static uint32_t *deepest = _estack;
+
+static uint32_t *find_deepest(void)
+{
+    const uint32_t *gap = deepest - QR_STACK_GAP_BYTES / 4;
+
+    for (uint32_t *p = deepest; p > _ebss && p > gap;)
+        if (*--p != QR_ESP32SIM_STACK_PAINT) {
+            deepest = p;
+            gap = p - QR_STACK_GAP_BYTES / 4;
+        }
+    return deepest;
+}
+
 /* see port.h */
 uint32_t qr_port_stack_used(void)
 {
-    const uint32_t *p = _ebss;
+    return (uint32_t)(4 * (_estack - find_deepest()));
+}
 
-    while (p < _estack && *p == QR_ESP32SIM_STACK_PAINT)
-        p++;
-    return (uint32_t)(4 * (_estack - p));
+/* see port.h */
+void qr_port_stack_forget(void)
+{
+    uint32_t *sp;
+
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    for (uint32_t *p = find_deepest(); p < sp - WINDOW_SAVE_WORDS; p++)
+        *(volatile uint32_t *)p = QR_ESP32SIM_STACK_PAINT;
+    deepest = sp - WINDOW_SAVE_WORDS;
 }
 
 /* see port.h; an emulated core has none */
