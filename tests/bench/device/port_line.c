@@ -234,3 +234,8 @@ uint32_t qr_port_stack_used(void)
 {
     return 0;
 }
+
+/* see port.h */
+void qr_port_stack_forget(void)
+{
+}
