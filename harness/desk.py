@@ -12,12 +12,13 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.boards import Board
 from harness.errors import ConfigError, PortBusyError
 from harness.hardware_map import UNKNOWN, Entry, HardwareMap, at_location, same_hardware, url_problem
+from harness.link import Timing
 from harness.link.host_time import SYSTEM, HostTime
 from harness.locks import FileLock
 from harness.resources import cache_dir
@@ -70,6 +71,13 @@ class Attachment:
             return f"usb {self.serial_number or self.location}"
         url = self.url or ""
         return url if "://" in url else os.path.realpath(url)
+
+    def timing(self, baud: int | None) -> Timing | None:
+        """The link's time-outs on a line of `baud`, where the board has one of its own."""
+        if self.reply_timeout_s is None:
+            return None
+        usual = Timing() if baud is None else Timing(baud=baud)
+        return replace(usual, reply_s=self.reply_timeout_s)
 
     def find(self) -> str | None:
         """Its URL now, under whatever name it is plugged in; None: it is not."""

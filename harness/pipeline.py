@@ -87,10 +87,13 @@ class Bench:
     ports: Mapping[str, Attachment] = field(default_factory=dict)
     """Board name -> where it is, for target `hardware`."""
 
+    def port(self, case: Case) -> Attachment | None:
+        """Where the case's board is; None for one that is emulated."""
+        return self.ports.get(case.board) if case.target == HARDWARE else None
+
     def board(self, case: Case) -> Board:
         """The case's board, as the one on the desk is set up."""
-        board = self.boards[case.board]
-        port = self.ports.get(case.board) if case.target == "hardware" else None
+        board, port = self.boards[case.board], self.port(case)
         return replace(board, baud=port.baud) if port and port.baud else board
 
     def log(self, case: Case) -> Path:
@@ -119,12 +122,12 @@ def run_sweep(cases: Iterable[Case], bench: Bench) -> Iterator[Result]:
             outcome = Outcome(status=Status.SKIPPED, reason_code=ReasonCode.QUARANTINED, reason=why)
             yield ended(case, outcome)
             continue
-        board, port = bench.boards[case.board], bench.ports.get(case.board)
+        board, port = bench.boards[case.board], bench.port(case)
         reason = TARGETS[case.target].unavailable(board, port=port)
         if reason is None:
             by_workload.setdefault(case.workload, []).append(case)
         else:
-            away = case.target == "hardware" and reason == absence(board, port)
+            away = case.target == HARDWARE and reason == absence(board, port)
             code = ReasonCode.NO_BOARD if away else ReasonCode.UNAVAILABLE
             yield ended(case, Outcome(status=Status.UNAVAILABLE, reason_code=code, reason=reason))
     yield from _run_tasks([_training(name, group, bench) for name, group in by_workload.items()], bench)
@@ -160,7 +163,7 @@ def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Ben
                 work=partial(run_case, case, tflite, trained, bench),
                 then=lambda row: row,
                 cases=[case],
-                desk=bench.ports[case.board].key if case.target == "hardware" else None,
+                desk=bench.ports[case.board].key if case.target == HARDWARE else None,
             )
             for case in cases
         ]
@@ -237,7 +240,7 @@ def run_case(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Resul
 
 
 def _attempt(case: Case, tflite: bytes, trained: Trained, bench: Bench) -> Result:
-    port = bench.ports.get(case.board) if case.target == HARDWARE else None
+    port = bench.port(case)
     run = CaseRun(
         case=case, started=time.monotonic(), started_at=now_text(), address=port.key if port else ""
     )
@@ -275,11 +278,11 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
     inputs = to_stored(x_test, input_tensor)
 
     step(case.id, "measuring")
-    clock = target.clock(board)
+    clock, port = target.clock(board), bench.port(case)
     run.clock = Clock(clock) if clock else None
     with (
         elf.faults_named(firmware.elf),
-        target.open(firmware, board, log=log, port=bench.ports.get(board.name)) as transport,
+        target.open(firmware, board, log=log, port=port) as transport,
     ):
         measurement = measure(
             transport,
@@ -287,6 +290,7 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
             inputs=[inputs],
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
             on_link=run.keep_link,
+            timing=port.timing(transport.baud) if port is not None else None,
             real_time=case.target == HARDWARE,
         )
 

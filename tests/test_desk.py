@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from harness.desk import Attachment, absence, reserve, resolve
 from harness.desk_view import desk_lines
 from harness.errors import ConfigError, PortBusyError
 from harness.hardware_map import HardwareMap, load_map
+from harness.link import Timing
 from harness.serial_ports import SerialPort
 
 BOARDS = load_boards()
@@ -157,6 +159,14 @@ def test_a_board_is_found_again_under_another_name(monkeypatch: pytest.MonkeyPat
     ]
     assert board.find() == "/dev/ttyACM8"
     assert clone.find() is None
+
+
+def test_a_board_with_a_patience_of_its_own() -> None:
+    usual = Attachment(id="a", board="uno", url="/dev/x")
+    assert usual.timing(9600) is None
+    slow = replace(usual, reply_timeout_s=7.5)
+    assert slow.timing(9600) == Timing(baud=9600, reply_s=7.5)
+    assert slow.timing(None) == replace(Timing(), reply_s=7.5)
 
 
 def test_numbered_alike_they_are_found_by_their_sockets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from harness.errors import ConfigError, LineLostError, PortBusyError, Unavailabl
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
 from harness.link.transport import Recoverable
+from harness.resources import cache_dir
 from harness.serial_ports import SerialPort
 from harness.targets import hardware
 from harness.targets.upload import UPLOADERS, complaint
@@ -273,13 +274,9 @@ def test_the_users_power_cycle_command(
     ],
 )
 def test_the_debug_probe_is_named_where_it_is_known(
-    cache: Path,
-    tmp_path: Path,
-    protocol: str,
-    probe: str | None,
-    option: str,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, protocol: str, probe: str | None, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cache = cache_dir()
     record = fake_avrdude(monkeypatch, tmp_path)
     (tmp_path / "bin" / "avrdude").rename(tmp_path / "bin" / UPLOADERS[protocol][0])
     board = replace(BOARDS["stm32f4"], upload=Upload(protocol=protocol, usb_ids=()))
