@@ -39,6 +39,8 @@
 
 #define CPU_HZ 16000000
 #define GPIOR0_ADDRESS 0x3E
+#define UCSR0B_ADDRESS 0xC1
+#define UDRIE0_BIT 5
 #define UCSR0A_ADDRESS 0xC0
 #define UBRR0L_ADDRESS 0xC4
 #define DOR0_MASK 0x08
@@ -180,6 +182,9 @@ static void on_sleep(avr_t *avr, avr_cycle_count_t cycles)
     if (sim.out_used)
         flush_output();
     if (sim.wire_busy || !uart_fifo_isempty(&sim.uart->input))
+        return;
+    /* an Arduino core sleeps while its interrupt still sends */
+    if (avr->data[UCSR0B_ADDRESS] & 1 << UDRIE0_BIT)
         return;
     while (!sim.wire_busy && !reset_asked) {
         if (sim.input_ended || getppid() != sim.parent)

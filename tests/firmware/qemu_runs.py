@@ -19,6 +19,10 @@ from harness.targets import qemu
 from harness.targets.process import start
 
 
+#: Here a long section follows a short one, and a question in the middle would be received within it.
+PATIENT = Timing(infer_min_s=60.0)
+
+
 @contextmanager
 def running(
     firmware: Firmware, log: Path, *more: str, shift: int | None = None, timing: Timing | None = None
@@ -28,7 +32,7 @@ def running(
     if shift is not None:
         command[command.index("-icount") + 1] = f"shift={shift}"
     with start([*command, *more], log=log) as transport:
-        session = Session(transport, timing=timing)
+        session = Session(transport, timing=timing or PATIENT)
         session.hello()
         yield session, transport
 

@@ -74,18 +74,24 @@ void qr_port_flush(void)
     }
 }
 
+/* The clock divided for `baud`, which is not 0, rounded. */
+static uint32_t divisor(uint32_t baud)
+{
+    return (QR_CPU_HZ + baud / 2) / baud;
+}
+
 /* see port.h */
 uint8_t qr_port_baud_possible(uint32_t baud)
 {
     if (baud == 0 || baud > QR_CPU_HZ / UART_BAUDDIV_MIN)
         return 0;
-    return qr_baud_near(QR_CPU_HZ / (QR_CPU_HZ / baud), baud);
+    return qr_baud_near(QR_CPU_HZ / divisor(baud), baud);
 }
 
 /* see port.h */
 void qr_port_set_baud(uint32_t baud)
 {
-    UART0_BAUDDIV = QR_CPU_HZ / (baud ? baud : QR_START_BAUD);
+    UART0_BAUDDIV = divisor(baud ? baud : QR_START_BAUD);
 }
 
 /* see port.h; noinline: the calibration must time the very same code */
