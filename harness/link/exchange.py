@@ -14,24 +14,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.link.blame import Trouble, no_hello, no_reply, refusal
+from harness.link.cutting import is_too_long, is_worth_cutting, reply_bytes
 from harness.link.frames import DELIMITER, OVERHEAD_BYTES, Damaged, wire_bytes
 from harness.link.guess import Guess, guess
 from harness.link.host_time import HostTime
-from harness.link.messages import ErrorReply, HelloPage, InferDone, Reply, Running, Status, WindowDone
+from harness.link.messages import ErrorReply, HelloPage, InferDone, Reply, Running
 from harness.link.pacing import RoundTrip, Timing, Wait
 from harness.link.protocol import NEED_DATA, REFUSED, Event, Link, State
 from harness.link.requests import (
-    BaudRequest,
-    EchoRequest,
     HelloRequest,
     InferRequest,
-    ReadRequest,
     Request,
-    StatusRequest,
     WindowRequest,
-    WriteRequest,
 )
-from harness.link.sizing import FrameLimit
+from harness.link.sizing import LEAST_TURNAROUND_BYTES, FrameLimit
 from harness.link.wire import Wire
 
 #: Kept back of what is sent ahead, so that the device cannot take it for a request.
@@ -41,9 +37,6 @@ HELD_BACK_BYTES: Final = 2
 STRAY_BYTES: Final = 8
 
 _MOST_DOUBLINGS: Final = 8
-
-#: A request that runs the model is cut anew after so many failures: the device must be asked whether it ran.
-FAILURES_BEFORE_CUT: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,12 +164,14 @@ class Exchange:
                     self.limit.bad(line_bytes)
                 self._surplus = max(0, wait.unanswered - 1)
                 self._note_section(request, wait)
-                return None if isinstance(result, ErrorReply) and self._may_be_cut(request) else result
+                return (
+                    None if isinstance(result, ErrorReply) and isinstance(request, InferRequest) else result
+                )
             if result is not Trouble.SILENCE:
                 self.limit.bad(line_bytes)
             if tries.end_with(result):
                 raise no_reply(type(request).__name__, tries.failures, hangs=tries.in_silence)
-            if not self._link.runs and self._too_long(request):
+            if not self._link.runs and is_too_long(request, self.limit):
                 self._link.abandon()
                 self._surplus = wait.unanswered
                 return None
@@ -224,9 +219,10 @@ class Exchange:
         self._ahead = b""
         if trouble is Trouble.SILENCE and link.unannounced and tries.silences % 2:
             return self._send(request, link.flush(), b"", wait, copies=copies - 1, silences=tries.silences)
-        cut = tries.failures >= FAILURES_BEFORE_CUT and self._too_long(request)
         ran = not link.unannounced or wait.announced or trouble is Trouble.DAMAGE
-        data = link.resend(infer_limit=self.infer_limit(), bare=ran or cut)
+        data = link.resend(
+            infer_limit=self.infer_limit(), bare=ran or is_worth_cutting(request, self.limit, tries.failures)
+        )
         return self._send(request, data, data, wait, copies=copies, silences=tries.silences)
 
     def _send(
@@ -242,7 +238,7 @@ class Exchange:
     ) -> int:
         hurried = self.limit.troubled
         self._wire.write(part + DELIMITER if hurried else part)
-        line_bytes = len(whole) + wire_bytes(self._reply_bytes(request))
+        line_bytes = len(whole) + wire_bytes(reply_bytes(request, self.limit))
         seconds = self._trip.reply_s(hurried=hurried, silences=silences)
         if silences and self._link.unannounced:
             seconds += self._expected_s(request)
@@ -258,25 +254,6 @@ class Exchange:
 
     # --- how long, how much -------------------------------------------------------------------------
 
-    def _reply_bytes(self, request: Request) -> int:
-        """The longest frame that can answer `request` next."""
-        match request:
-            case HelloRequest():
-                body = HelloPage.LAYOUT.size + request.limit
-            case InferRequest():
-                body = self.limit.payload(0)
-            case ReadRequest():
-                body = request.length
-            case EchoRequest():
-                body = len(request.data)
-            case StatusRequest():
-                body = Status.LAYOUT.size
-            case WindowRequest():
-                body = WindowDone.LAYOUT.size
-            case WriteRequest() | BaudRequest():
-                body = 0
-        return OVERHEAD_BYTES + body
-
     def _expected_s(self, request: Request) -> float:
         """How long it probably runs the model, at the most."""
         if self._slowest_s is None:
@@ -288,26 +265,6 @@ class Exchange:
         if isinstance(request, WindowRequest):
             return self._timing.window_s(self._slowest_s, request.count)
         return self._timing.inference_s(self._slowest_s)
-
-    def _may_be_cut(self, request: Request) -> bool:
-        return isinstance(request, InferRequest) and request.last is not None
-
-    def _too_long(self, request: Request) -> bool:
-        """Whether a request should be cut anew, now that the line is known better."""
-        limit = self.limit
-        match request:
-            case HelloRequest():
-                return limit.payload(HelloPage.LAYOUT.size) < request.limit
-            case ReadRequest():
-                return limit.piece(request.length, 0) < request.length
-            case EchoRequest():
-                return limit.piece(len(request.data), 0) < len(request.data)
-            case WriteRequest():
-                return limit.piece(len(request.data), WriteRequest.LAYOUT.size) < len(request.data)
-            case InferRequest(last=WriteRequest(data=data)):
-                return limit.piece(len(data), InferRequest.HEAD_BYTES) < len(data)
-            case _:
-                return False
 
     # --- receiving ----------------------------------------------------------------------------------
 
@@ -324,7 +281,7 @@ class Exchange:
                 self._note_trip(wire_bytes(OVERHEAD_BYTES))
                 self._announced(request, wait, certain=True)
             elif isinstance(event, Reply):
-                self._note_trip(wire_bytes(self._reply_bytes(request)))
+                self._note_trip(wire_bytes(reply_bytes(request, self.limit)))
                 return event
             else:
                 self._damaged += 1
@@ -333,7 +290,7 @@ class Exchange:
                 kind = self._kind_of(event, wait)
                 if kind is Guess.ANNOUNCEMENT:
                     self._announced(request, wait, certain=False)
-                elif kind is Guess.EITHER:
+                elif kind is Guess.UNCLEAR:
                     wait.perhaps_inferring(
                         self._trip.reply_s(hurried=True, silences=0) + self._expected_s(request)
                     )
@@ -348,7 +305,7 @@ class Exchange:
         if event is REFUSED:
             return Guess.REFUSAL
         if not isinstance(event, Damaged) or not self._link.unannounced or wait.announced:
-            return Guess.RESULT
+            return Guess.ANSWER
         return guess(event.wire, sequence=self._link.sequence)
 
     def _announced(self, request: Request, wait: Wait, *, certain: bool) -> None:
@@ -390,7 +347,8 @@ class Exchange:
             began, line_bytes = self._fresh
             self._fresh = None
             self._trip.note(self._time.now() - began - self._wire.seconds(line_bytes + reply_bytes))
-            self.limit.turnaround_bytes = self._trip.mean_s * self._wire.baud / 10
+            passing = self._trip.mean_s * self._wire.baud / 10
+            self.limit.turnaround_bytes = max(LEAST_TURNAROUND_BYTES, passing)
 
     def _note_section(self, request: Request, wait: Wait) -> None:
         self.section_s = wait.section_s()

@@ -10,10 +10,6 @@ from harness.link.frames import DELIMITER, OVERHEAD_BYTES, Frame, encode, wire_b
 from harness.link.messages import ErrorCode, ErrorReply, Running
 from harness.link.requests import PROTOCOL_VERSION
 
-_REFUSAL: Final = encode(
-    Frame(type=ErrorReply.TYPE, sequence=0, body=bytes([ErrorCode.FRAME, PROTOCOL_VERSION]))
-).removesuffix(DELIMITER)
-
 #: ERROR FRAME and RUNNING are no longer on the wire, one doubled byte included.
 SHORT_BYTES: Final = wire_bytes(OVERHEAD_BYTES + ErrorReply.LAYOUT.size)
 
@@ -22,29 +18,41 @@ class Guess(enum.Enum):
     """Kinds of frames that a device may send in answer to a request to run the model."""
 
     REFUSAL = enum.auto()
+    """ERROR FRAME."""
     ANNOUNCEMENT = enum.auto()
-    EITHER = enum.auto()
-    RESULT = enum.auto()
+    """RUNNING."""
+    UNCLEAR = enum.auto()
+    """One of these two."""
+    ANSWER = enum.auto()
+    """The result, or that it did not run."""
 
 
 def guess(damaged: bytes, *, sequence: int) -> Guess:
     """What `damaged` was, in answer to the request number `sequence`."""
-    if _resembles(damaged, _REFUSAL):
-        return Guess.REFUSAL
-    announcement = encode(Frame(type=Running.TYPE, sequence=sequence, body=b"")).removesuffix(DELIMITER)
-    if _resembles(damaged, announcement):
-        return Guess.ANNOUNCEMENT
-    return Guess.EITHER if len(damaged) <= SHORT_BYTES else Guess.RESULT
+    if len(damaged) > SHORT_BYTES:
+        return Guess.ANSWER
+    kept = {kind: _kept(frame, damaged) for kind, frame in _short_frames(sequence).items()}
+    best, second = sorted(kept, key=lambda kind: -kept[kind])[:2]
+    return best if 2 * kept[best] >= len(damaged) and kept[best] > kept[second] else Guess.UNCLEAR
 
 
-def _resembles(damaged: bytes, whole: bytes) -> bool:
-    """Whether one byte lost, doubled or changed makes `damaged` of `whole`."""
-    if abs(len(damaged) - len(whole)) > 1:
-        return False
-    return _alike(damaged, whole) + _alike(damaged[::-1], whole[::-1]) >= len(whole) - 1
+def _short_frames(sequence: int) -> dict[Guess, bytes]:
+    refusal, incomplete = (
+        bytes([code, PROTOCOL_VERSION]) for code in (ErrorCode.FRAME, ErrorCode.INCOMPLETE)
+    )
+    frames = {
+        Guess.REFUSAL: Frame(type=ErrorReply.TYPE, sequence=0, body=refusal),
+        Guess.ANNOUNCEMENT: Frame(type=Running.TYPE, sequence=sequence, body=b""),
+        Guess.ANSWER: Frame(type=ErrorReply.TYPE, sequence=sequence, body=incomplete),
+    }
+    return {kind: encode(frame).removesuffix(DELIMITER) for kind, frame in frames.items()}
 
 
-def _alike(one: bytes, other: bytes) -> int:
-    """How many bytes they have in common at their beginning."""
-    shorter = min(len(one), len(other))
-    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
+def _kept(whole: bytes, damaged: bytes) -> int:
+    """How many bytes of `whole` are left in `damaged`, in their order: the longest common subsequence."""
+    best = [0] * (len(damaged) + 1)
+    for byte in whole:
+        before = best[:]
+        for at, other in enumerate(damaged):
+            best[at + 1] = before[at] + 1 if byte == other else max(before[at + 1], best[at])
+    return best[-1]

@@ -12,10 +12,15 @@ from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES
 MEMORY: Final = 0.95
 #: Below this many remembered failures the line is clean again.
 FORGOTTEN: Final = 0.05
-#: From so many failures in a row on, the estimate of damage is doubled by each.
-IN_A_ROW: Final = 3
+#: From so many failures in a row on, the estimate of damage is doubled by each; exchanges that take more
+#: bytes than FAR_TOO_LONG fail all the time on a bad line, and so tell little of how bad it is.
+IN_A_ROW: Final = 6
+IN_A_ROW_LONG: Final = 3
+FAR_TOO_LONG: Final = 200
 #: What one exchange costs beside the data in it: heads, CRCs, delimiters of a request and of its reply.
 EXCHANGE_BYTES: Final = 30
+#: Even the quickest computer and bridge take some time at either end of an exchange.
+LEAST_TURNAROUND_BYTES: Final = 30.0
 
 
 class FrameLimit:
@@ -29,8 +34,9 @@ class FrameLimit:
         self._largest = MIN_FRAME_BYTES
         self._failed = 0.0
         self._line_bytes = 0.0
+        self._exchanges = 0.0
         self._in_a_row = 0
-        self.turnaround_bytes = 0.0
+        self.turnaround_bytes = LEAST_TURNAROUND_BYTES
         """Bytes that could pass while a reply is waited for: they are lost in each exchange too."""
 
     def allow(self, largest: int) -> None:
@@ -46,7 +52,7 @@ class FrameLimit:
         """Note a damaged or missing reply in an exchange of so many bytes."""
         self._in_a_row += 1
         self._note(1.0, line_bytes)
-        if self._in_a_row >= IN_A_ROW:
+        if self._in_a_row >= (IN_A_ROW_LONG if line_bytes > FAR_TOO_LONG else IN_A_ROW):
             self._line_bytes /= 2
 
     @property
@@ -60,7 +66,7 @@ class FrameLimit:
         if not self.troubled:
             return self._largest
         cost = EXCHANGE_BYTES + self.turnaround_bytes
-        best = (math.sqrt(cost * cost + 4 * cost * self._line_bytes / self._failed) - cost) / 2
+        best = (math.sqrt(cost * cost + 4 * cost / self._damage()) - cost) / 2
         # two bytes less than the device takes: the delimiters that a bad line gets twice need room too
         return max(MIN_FRAME_BYTES, min(self._largest - 2, OVERHEAD_BYTES + math.ceil(best)))
 
@@ -81,12 +87,17 @@ class FrameLimit:
             return even
         return min(left, room)
 
+    def _damage(self) -> float:
+        """The estimate: of every so many bytes one is damaged."""
+        whole = 1 - self._failed / (self._exchanges + 1)
+        return -math.log(whole) * self._exchanges / self._line_bytes
+
     def _cost(self, data: int) -> float:
         """Bytes that pass until `data` bytes in one frame are through."""
         line = data + EXCHANGE_BYTES
-        whole = max(1e-9, 1 - self._failed / max(1.0, self._line_bytes)) ** line
-        return (line + self.turnaround_bytes) / max(whole, 1e-9)
+        return (line + self.turnaround_bytes) * math.exp(line * self._damage())
 
     def _note(self, failed: float, line_bytes: int) -> None:
         self._failed = self._failed * MEMORY + failed
+        self._exchanges = self._exchanges * MEMORY + 1
         self._line_bytes = self._line_bytes * MEMORY + line_bytes

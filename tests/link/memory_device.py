@@ -175,6 +175,6 @@ def fake_outputs(inputs: list[bytes]) -> tuple[bytes, ...]:
 def fake_ticks(inputs: list[bytes]) -> int:
     """What the fake clock shows for them."""
     total = 0
-    for value in inputs[1] + inputs[0]:
+    for value in b"".join(reversed(inputs)):
         total = (total * 31 + value + 1) % 2**64
     return total

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.link import PipeTransport, Timing
+from harness.link import LinkStats, PipeTransport, Session, Timing
 from harness.measure import measure
 from harness.records import Measurement
 from tests.link.memory_device import (
+    FAKE_BYTES,
     Fault,
     FlipOnce,
     MemoryDevice,
@@ -26,6 +27,7 @@ from tests.link.memory_device import (
 )
 
 SAMPLES = 20
+AHEAD_SAMPLES = 5
 NO_DIGEST = "00" * 32
 INPUTS = [fake_inputs(sample) for sample in range(SAMPLES)]
 ARRAYS = [np.array([np.frombuffer(sample[i], np.int8) for sample in INPUTS]) for i in range(2)]
@@ -64,12 +66,89 @@ def test_each_byte_flipped_in_turn(device: MemoryDevice, direction: str, change:
     counter = Counter()
     exchange(device, **{direction: counter})
     assert counter.bytes > SAMPLES * 40
+    runs = device.runs
+    assert runs == SAMPLES + 1  # one that warms up and is not kept
     for position in range(counter.bytes):
         measured = exchange(device, **{direction: FlipOnce(position, CHANGES[change])})
         assert measured.ticks == TICKS, position
         assert np.array_equal(measured.outputs, OUTPUTS), position
-        # the window of the start, and no sample ran again: the repeated request got the kept reply
-        assert device.runs == SAMPLES + 1, position
+        # no sample ran again: the repeated request got the kept reply
+        assert device.runs == runs, position
+
+
+class Trickle(MemoryTransport):
+    """The device's bytes come one by one, so that the host can send ahead while they do."""
+
+    unfinished = 0
+
+    def write(self, data: bytes) -> None:
+        self.unfinished += data[-1] != 0
+        super().write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        data = super().read(timeout_s)
+        self._arrived = data[1:]
+        return data[:1]
+
+
+Sizes = tuple[int, ...]
+#: What goes ahead: a WRITE of the first of two inputs, or the whole next INFER.
+AHEAD: dict[str, Sizes] = {"write": FAKE_BYTES, "infer": (30,)}
+
+
+def infer_all(transport: MemoryTransport, sizes: Sizes) -> LinkStats:
+    """Inferences in a row, each announced to the one before, each right."""
+    session = Session(transport, nonce=0x1234_5678, time=transport)
+    samples = [fake_inputs(sample, sizes) for sample in range(AHEAD_SAMPLES)]
+    for inputs, following in zip(samples, [*samples[1:], None], strict=True):
+        reply = session.infer(inputs, following=following)
+        assert (reply.outputs, reply.ticks) == (fake_outputs(inputs), fake_ticks(inputs))
+        assert not reply.disturbed
+    return session.stats
+
+
+class Twice:
+    """Doubles the byte at `position` of everything that passes; with `lose`, drops it."""
+
+    def __init__(self, position: int, *, lose: bool) -> None:
+        self._left = position
+        self._times = 0 if lose else 2
+
+    def __call__(self, data: bytes) -> bytes:
+        position, self._left = self._left, self._left - len(data)
+        if not 0 <= position < len(data):
+            return data
+        return data[:position] + self._times * data[position : position + 1] + data[position + 1 :]
+
+
+FAULTS: dict[str, Callable[[int], Fault]] = {
+    "flipped": lambda position: FlipOnce(position, CHANGES["one-bit"]),
+    "to-delimiter": lambda position: FlipOnce(position, CHANGES["to-delimiter"]),
+    "doubled": lambda position: Twice(position, lose=False),
+    "lost": lambda position: Twice(position, lose=True),
+}
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("direction", ["to_device", "to_host"])
+def test_each_byte_damaged_in_turn_while_requests_are_sent_ahead(
+    make_device: Callable[..., MemoryDevice], direction: str, fault: str, ahead: str
+) -> None:
+    sizes = AHEAD[ahead]
+    device = make_device(QR_FRAME_BYTES=124, FAKE_BYTES_0=sizes[0], FAKE_BYTES_1=sum(sizes[1:]))
+    counter = Counter()
+    clean = Trickle(device, **{direction: counter})
+    infer_all(clean, sizes)
+    # every sample but the first came in two parts
+    assert clean.unfinished == AHEAD_SAMPLES - 1
+    for position in range(counter.bytes):
+        device.restart()
+        transport = Trickle(device, **{direction: FAULTS[fault](position)})
+        stats = infer_all(transport, sizes)
+        assert device.runs == AHEAD_SAMPLES, position
+        assert stats.retries <= 3, position
+        assert transport.now_s < 6, position
 
 
 class FlippingPipe(PipeTransport):

@@ -648,8 +648,8 @@ def test_data_are_cut_evenly_or_sent_whole_where_that_is_cheaper() -> None:
     assert limit.piece(64, 7) == 64
     assert limit.piece(1000, 5) == 110
     for _ in range(10):
-        limit.bad(100)
-        limit.good(100)
+        limit.bad(80)
+        limit.good(80)
     assert limit.payload(7) < 64
     assert limit.piece(64, 7) == 64
     assert limit.piece(300, 7) < 64

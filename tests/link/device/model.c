@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two int8 inputs, two int8 outputs in the same places: the input is consumed, and a second run
+ * One or two int8 inputs, as many int8 outputs in the same places: the input is consumed, and a second run
  * without new inputs would show in the outputs and in `fake_runs`.
  */
 #include "model.h"
@@ -12,18 +12,20 @@ uint8_t qr_arena[QR_ARENA_BYTES];
 uint32_t fake_runs;
 uint64_t fake_ticks; /* a number that follows from the inputs alone: the test port's clock shows it */
 
-const struct qr_io qr_model_inputs[QR_MODEL_INPUTS] QR_FLASH = {
-    {FAKE_BYTES_1, FAKE_BYTES_0}, {0, FAKE_BYTES_1}};
-const struct qr_io qr_model_outputs[QR_MODEL_OUTPUTS] QR_FLASH = {
-    {FAKE_BYTES_1, FAKE_BYTES_0}, {0, FAKE_BYTES_1}};
+#if FAKE_BYTES_1
+#define PLACES {FAKE_BYTES_1, FAKE_BYTES_0}, {0, FAKE_BYTES_1}
+#define TABLE(second) 1, 1, U32(FAKE_BYTES_0), HALF, U32(0), 1, 1, U32(FAKE_BYTES_1), HALF, U32(second)
+#else
+#define PLACES {0, FAKE_BYTES_0}
+#define TABLE(second) 1, 1, U32(FAKE_BYTES_0), HALF, U32(0)
+#endif
+
+const struct qr_io qr_model_inputs[QR_MODEL_INPUTS] QR_FLASH = {PLACES};
+const struct qr_io qr_model_outputs[QR_MODEL_OUTPUTS] QR_FLASH = {PLACES};
 const uint8_t qr_model_sha256[32] QR_FLASH = {0xde, 0xad, 0xbe, 0xef};
 
 const uint8_t qr_model_info[QR_MODEL_INFO_BYTES] QR_FLASH = {
-    2, 2,
-    1, 1, U32(FAKE_BYTES_0), HALF, U32(0),
-    1, 1, U32(FAKE_BYTES_1), HALF, U32(7),
-    1, 1, U32(FAKE_BYTES_0), HALF, U32(0),
-    1, 1, U32(FAKE_BYTES_1), HALF, U32(14),
+    FAKE_TENSORS, FAKE_TENSORS, TABLE(7), TABLE(14),
 };
 
 void qr_model_invoke(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The model of the link's tests: every output byte is twice its input byte. Sizes may come by -D.
+ * The model of the link's tests: every output byte is twice its input byte. Sizes may come by -D; with
+ * FAKE_BYTES_1 = 0 there is one input and one output.
  */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
@@ -13,9 +14,10 @@
 #endif
 
 #define QR_MODEL_ABI_GENERATED 1
-#define QR_MODEL_INPUTS 2
-#define QR_MODEL_OUTPUTS 2
+#define FAKE_TENSORS (FAKE_BYTES_1 ? 2 : 1)
+#define QR_MODEL_INPUTS FAKE_TENSORS
+#define QR_MODEL_OUTPUTS FAKE_TENSORS
 #define QR_ARENA_BYTES (FAKE_BYTES_0 + FAKE_BYTES_1)
-#define QR_MODEL_INFO_BYTES 58
+#define QR_MODEL_INFO_BYTES (2 + 2 * FAKE_TENSORS * 14)
 
 #endif
