@@ -45,8 +45,14 @@ class Timing:
         return min(self.infer_first_s, max(self.infer_min_s, self.infer_factor * slowest_s))
 
     def window_s(self, slowest_s: float | None, count: int) -> float:
-        """Time for `count` inferences in a row."""
-        return self.infer_first_s if slowest_s is None else self.infer_min_s + 4 * count * slowest_s
+        """Time for `count` inferences in a row.
+
+        A bridge that hands announcement and result on together makes an inference look as if it took no
+        time, so what the slowest took says little about many.
+        """
+        if count == 1:
+            return self.inference_s(slowest_s)
+        return self.infer_first_s + 4 * count * (slowest_s or 0.0)
 
 
 class RoundTrip:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The model of the link's yardstick: INPUT_BYTES to OUTPUT_BYTES, both by -D.
+ * The model of the link's yardstick: INPUT_BYTES to OUTPUT_BYTES in RUN_NS, all by -D.
  */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H

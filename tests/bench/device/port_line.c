@@ -135,6 +135,12 @@ void line_take(size_t bytes)
 }
 
 /* see port_line.h */
+void line_compute(uint64_t ns)
+{
+    pass_until(now_ns + ns);
+}
+
+/* see port_line.h */
 uint64_t line_now_ns(void)
 {
     return now_ns;

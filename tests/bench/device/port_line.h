@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A port whose serial line takes time: the device end as a shared object that runs on a clock of its own, in
- * nanoseconds, and can be stopped at any moment of it, in the middle of sending too. Computing takes no time.
+ * nanoseconds, and can be stopped at any moment of it, in the middle of sending too. Computing takes the
+ * time that the model says.
  */
 #ifndef PORT_LINE_H
 #define PORT_LINE_H
@@ -26,6 +27,9 @@ const uint64_t *line_sent_at(void);
 
 /* Forgets the first `bytes` of them. */
 void line_take(size_t bytes);
+
+/* For the device's program: it computes for so long. */
+void line_compute(uint64_t ns);
 
 /* The device's clock. */
 uint64_t line_now_ns(void);
