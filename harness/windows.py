@@ -39,7 +39,7 @@ def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int
     windows: list[Window] = []
     for _ in range(MIN_WINDOWS):
         for _ in range(_ATTEMPTS):
-            reply = _run(recovery, count)
+            reply = _run(recovery, count, count / inferences_per_s)
             if reply.ticks >= least:
                 break
             count = _count(count * min(100.0, least / max(1, reply.ticks)))
@@ -55,7 +55,7 @@ def check_clock(recovery: Recovery, *, inferences_per_s: float) -> HostCheck | N
     """
     count = _count(MIN_HOST_CHECK_S * inferences_per_s)
     for _ in range(_ATTEMPTS):
-        reply = _run(recovery, count)
+        reply = _run(recovery, count, count / inferences_per_s)
         if reply.host_s is None:
             continue
         if reply.host_s >= MIN_HOST_CHECK_S:
@@ -65,12 +65,12 @@ def check_clock(recovery: Recovery, *, inferences_per_s: float) -> HostCheck | N
     return None
 
 
-def _run(recovery: Recovery, count: int) -> WindowReply:
+def _run(recovery: Recovery, count: int, expected_s: float) -> WindowReply:
     """One section that no byte disturbed."""
 
     def work(session: Session) -> WindowReply:
         for _ in range(_ATTEMPTS):
-            reply = session.window(count)
+            reply = session.window(count, expected_s=expected_s)
             if not reply.disturbed:
                 return reply
         raise RemoteProtocolError(

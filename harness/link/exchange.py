@@ -77,7 +77,9 @@ class Exchange:
         self._requests = self._retries = self._damaged = 0
         self._ahead = b""
         self._surplus = 0
-        self._fresh: tuple[float, int] | None = None
+        self._window_s: float | None = None
+        self._sent_at = 0.0
+        self._fresh: int | None = None
 
     @property
     def stats(self) -> LinkStats:
@@ -137,7 +139,12 @@ class Exchange:
         raise no_hello(timing.hello_total_s, heard=heard)
 
     def ask(
-        self, request: Request, *, following: Request | None = None, attempts: int | None = None
+        self,
+        request: Request,
+        *,
+        following: Request | None = None,
+        attempts: int | None = None,
+        window_s: float | None = None,
     ) -> Reply | None:
         """The reply, or None when the request was not carried out and is to be cut anew.
 
@@ -145,12 +152,14 @@ class Exchange:
             request: what to ask.
             following: the request that will most probably come next, sent ahead where that is possible.
             attempts: how often to send it at most; by default what the timing says.
+            window_s: how long the window should take that `request` asks for.
 
         Raises:
             HangError, RemoteProtocolError: every attempt failed.
             DeviceResetError, DeviceFaultError, LocalProtocolError: the device refused it, or is in trouble.
         """
         self._requests += 1
+        self._window_s = window_s
         wait = Wait(self._time, unanswered=self._surplus)
         tries = _Tries(self._timing, attempts)
         line_bytes = self._first(request, wait)
@@ -244,8 +253,9 @@ class Exchange:
             seconds += self._expected_s(request)
         seconds += self._wire.seconds(line_bytes) * (2 if hurried else 1)
         wait.sent(seconds, quiet_s=self._trip.quiet_s(hurried=hurried), copies=copies)
+        self._sent_at = self._time.now()
         # a round trip is only known where one copy alone can have been answered
-        self._fresh = (self._time.now(), len(whole)) if fresh else None
+        self._fresh = len(whole) if fresh else None
         return line_bytes
 
     def _send_ahead(self, following: Request) -> None:
@@ -256,14 +266,13 @@ class Exchange:
 
     def _expected_s(self, request: Request) -> float:
         """How long it probably runs the model, at the most."""
-        if self._slowest_s is None:
-            return self._timing.reply_s
-        return 2 * self._slowest_s * (request.count if isinstance(request, WindowRequest) else 1)
+        known_s = self._window_s if isinstance(request, WindowRequest) else self._slowest_s
+        return self._timing.reply_s if known_s is None else 2 * known_s
 
     def _patience_s(self, request: Request) -> float:
         """How long it may run the model until the device counts as hanging."""
         if isinstance(request, WindowRequest):
-            return self._timing.window_s(self._slowest_s, request.count)
+            return self._timing.window_s(self._window_s)
         return self._timing.inference_s(self._slowest_s)
 
     # --- receiving ----------------------------------------------------------------------------------
@@ -344,16 +353,18 @@ class Exchange:
 
     def _note_trip(self, reply_bytes: int) -> None:
         if self._fresh is not None:
-            began, line_bytes = self._fresh
+            line_s = self._wire.seconds(self._fresh + reply_bytes)
             self._fresh = None
-            self._trip.note(self._time.now() - began - self._wire.seconds(line_bytes + reply_bytes))
+            self._trip.note(self._time.now() - self._sent_at - line_s)
             passing = self._trip.mean_s * self._wire.baud / 10
             self.limit.turnaround_bytes = max(LEAST_TURNAROUND_BYTES, passing)
 
     def _note_section(self, request: Request, wait: Wait) -> None:
         self.section_s = wait.section_s()
         if self.section_s is not None and isinstance(request, InferRequest):
-            self._slowest_s = max(self._slowest_s or 0.0, self.section_s)
+            # a bridge may hand RUNNING and the result on together, so it counts from the request
+            took_s = max(self.section_s, self._time.now() - self._sent_at)
+            self._slowest_s = max(self._slowest_s or 0.0, took_s)
 
 
 class _Tries:

@@ -44,15 +44,9 @@ class Timing:
             return self.infer_first_s
         return min(self.infer_first_s, max(self.infer_min_s, self.infer_factor * slowest_s))
 
-    def window_s(self, slowest_s: float | None, count: int) -> float:
-        """Time for `count` inferences in a row.
-
-        A bridge that hands announcement and result on together makes an inference look as if it took no
-        time, so what the slowest took says little about many.
-        """
-        if count == 1:
-            return self.inference_s(slowest_s)
-        return self.infer_first_s + 4 * count * (slowest_s or 0.0)
+    def window_s(self, expected_s: float | None) -> float:
+        """Time for a window that should take so long; None: nobody knows."""
+        return self.infer_first_s if expected_s is None else self.reply_s + 4 * expected_s
 
 
 class RoundTrip:

@@ -133,15 +133,20 @@ class Session:
             outputs = self._complete(done.data, sizes)
         return InferReply(ticks=done.ticks, outputs=outputs, disturbed=done.disturbed)
 
-    def window(self, count: int) -> WindowReply:
+    def window(self, count: int, *, expected_s: float | None = None) -> WindowReply:
         """Run the model `count` times in one timed section, on inputs of the device's own making.
+
+        Args:
+            count: at least 1.
+            expected_s: how long that should take; a device that is silent for four times as long is asked
+                whether it hangs. By default it gets as long as a first inference.
 
         Raises:
             As `hello`.
         """
         self.hello()
         with _Ending(self._link):
-            done = self._exchange.ask(WindowRequest(count=count))
+            done = self._exchange.ask(WindowRequest(count=count), window_s=expected_s)
         assert isinstance(done, WindowDone)  # noqa: S101 - Link.RECEIVING lets nothing else through
         return WindowReply(ticks=done.ticks, disturbed=done.disturbed, host_s=self._exchange.section_s)
 
