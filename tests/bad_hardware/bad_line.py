@@ -77,6 +77,8 @@ class BadLine:
         self._banner_due = False
         self.struck: Counter[Mishap] = Counter()
         self.opened = 0
+        self.began_s = 0.0
+        """When the first byte was sent."""
         self.closed = False
         if schedule.resets_on_open:
             self._start()
@@ -86,6 +88,7 @@ class BadLine:
     def write(self, data: bytes) -> None:
         """See Transport."""
         self._check_line()
+        self.began_s = self.began_s or self._time.now()
         self._time.sleep(self._byte_s * len(data))
         self._pass(data, down=True)
         self._check_line()
