@@ -18,7 +18,6 @@ from harness.link.transport import Transport
 from harness.targets import qemu
 from harness.targets.process import start
 
-
 #: Here a long section follows a short one, and a question in the middle would be received within it.
 PATIENT = Timing(infer_min_s=60.0)
 

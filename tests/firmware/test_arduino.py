@@ -31,6 +31,7 @@ from tests import tflite_builder as tb
 from tests.firmware import fake_model
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
+from tests.firmware.retuned import Retuned
 from tests.kernels.models import Quant, random_inputs, weights
 from tests.tiny_firmware import tiny_firmware
 
@@ -60,7 +61,9 @@ ESP32 = ("ARDUINO_ARCH_ESP32",)
 CORES = {
     "esp32": Core(ESP32, "cpu", 240_000_000, 240_000_000, 4096),
     "esp32c3": Core((*ESP32, "CONFIG_FREERTOS_UNICORE=1"), "cpu", 160_000_000, 160_000_000, 4096),
-    "nucleo_f446re": Core((*DWT, "ARDUINO_ARCH_STM32"), "cyccnt", 180_000_000, 180_000_000),
+    "nucleo_f446re": Core(
+        (*DWT, "ARDUINO_ARCH_STM32", "QR_TRIGGER_PIN=13"), "cyccnt", 180_000_000, 180_000_000
+    ),
     "nano_33_ble": Core((*DWT, "ARDUINO_ARCH_MBED"), "cyccnt", 64_000_000, 64_000_000),
     "teensy41": Core((*DWT, "TEENSYDUINO", "__IMXRT1062__"), "cyccnt", 600_000_000, 600_000_000),
     "pico": Core(("ARDUINO_ARCH_MBED",), "micros", 125_000_000, 1_000_000),
@@ -127,7 +130,7 @@ def running(program: Path, log: Path, **settings: int) -> Iterator[Session]:
         assert child.stdout is not None
         transport = PipeTransport(child.stdin, child.stdout)
         try:
-            yield Session(transport)
+            yield Session(Retuned(transport))
             transport.close()
             assert child.wait(5) == 0
         finally:
@@ -179,6 +182,49 @@ def test_esp32_task(programs: dict[str, Path], tmp_path: Path, name: str, core: 
         f"watchdog off core={core}",
         "begin 115200 buffer=4096",
     ]
+
+
+@pytest.mark.parametrize(("psram", "settings"), [(0, "psram=off"), (1, "psram=on")])
+def test_esp32_tells_whether_it_has_external_memory(
+    programs: dict[str, Path], tmp_path: Path, psram: int, settings: str
+) -> None:
+    with running(programs["esp32"], tmp_path / "log", psram=psram) as session:
+        assert session.hello().settings == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "refused", "told"),
+    [
+        ("esp32", 2_000_000, 6_000_000, "rate 2000000"),
+        ("nucleo_f446re", 1_000_000, 2_000_000, "begin 1000000"),
+        # native USB has no rate
+        ("nano_33_ble", None, 230_400, None),
+        ("pico", None, 230_400, None),
+        ("teensy41", None, 230_400, None),
+    ],
+)
+def test_a_rate_is_the_cores(
+    programs: dict[str, Path], tmp_path: Path, *, name: str, taken: int | None, refused: int, told: str | None
+) -> None:
+    log = tmp_path / "log"
+    with running(programs[name], log) as session:
+        assert not session.set_baud(refused)
+        assert session.baud == 115_200
+        assert taken is None or session.set_baud(taken)
+        session.infer([work(1)])
+    lines = [line.partition(" buffer")[0] for line in log.read_text().splitlines()]
+    assert [line for line in lines if line.startswith(("rate", "begin"))] == [
+        "begin 115200",
+        *([told] if told else []),
+    ]
+
+
+def test_trigger_pin_of_a_core(programs: dict[str, Path], tmp_path: Path) -> None:
+    with running(programs["nucleo_f446re"], tmp_path / "log") as session:
+        for turns in range(2):
+            session.infer([work(turns)])
+    pins = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("pin")]
+    assert pins == ["pin 13 mode 1", *(2 * ["pin 13 level 1", "pin 13 level 0"])]
 
 
 def test_native_usb_without_a_host_does_not_hang(programs: dict[str, Path], tmp_path: Path) -> None:

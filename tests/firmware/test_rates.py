@@ -7,7 +7,6 @@ import ctypes
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from harness.link.transport import Transport
 from harness.targets import TARGETS
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import work
+from tests.firmware.retuned import Retuned
 
 START_BAUD = 115_200
 
@@ -63,20 +63,6 @@ def test_uno_has_the_data_sheets_settings(avr: ctypes.CDLL, baud: int) -> None:
 @pytest.mark.parametrize("baud", [0, 1, 300, 2_000_001, 1_500_000, 2**32 - 1])
 def test_uno_refuses_what_its_divisor_cannot_make(avr: ctypes.CDLL, baud: int) -> None:
     assert not avr.qr_port_baud_possible(ctypes.c_uint32(baud)) & 0xFF
-
-
-class Retuned:
-    """An emulator's pipe, which has no rate, as a line that has one."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.rates: list[int] = []
-
-    def set_baud(self, baud: int) -> None:
-        self.rates.append(baud)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 def line_to(firmware: Firmware, log: Path) -> AbstractContextManager[Transport]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import Firmware
+from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
 from tests.firmware.qemu_runs import running, send_junk
 
@@ -22,8 +23,19 @@ def test_hello_and_outputs(stm32f4: Firmware, tmp_path: Path) -> None:
         assert (hello.board, hello.counter) == ("stm32f4", "tim2")
         assert hello.cpu_hz == hello.counter_hz == 16_000_000  # no clock tree in QEMU: it stays on HSI
         assert hello.firmware_sha256 == stm32f4.firmware_sha256
+        # QEMU's flash has no wait states, and no accelerator that could be switched on
+        assert hello.settings == "clock=hsi;flash_ws=0;art=off;icache=off;dcache=off"
         data = bytes(4) + bytes(range(4, BYTES))
         assert session.infer([data]).outputs[0] == data[::-1]
+
+
+def test_without_its_clock_a_board_with_hse_runs_all_the_same(firmware: MakeFirmware, tmp_path: Path) -> None:
+    """QEMU's oscillator never starts, like that of a Nucleo whose ST-Link gives no clock."""
+    with running(firmware("nucleo_f446re"), tmp_path / "log") as (session, _):
+        hello = session.hello()
+        assert hello.settings.startswith("clock=hsi;")
+        assert hello.cpu_hz == 16_000_000
+        assert session.infer([work(7)]).ticks > 0
 
 
 def test_ticks_count_instructions(stm32f4: Firmware, tmp_path: Path) -> None:
