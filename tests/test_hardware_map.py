@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,11 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         write_map(file, "new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_document_explains_every_key_and_its_example_is_a_map(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "HARDWARE.md").read_text()
+    explained = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert set(explained) == set(hardware_map.KEYS)
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert [entry.id for entry in written(tmp_path, example).entries] == ["uno-left", "clone", "rack"]

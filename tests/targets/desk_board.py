@@ -29,7 +29,6 @@ while [ $# -gt 1 ]; do
   shift
 done
 case "$1" in flash:w:*) image=${{1#flash:w:}}; image=${{image%:i}} ;; esac
-[ -e "{folder}/uploading-$port" ] && touch "{folder}/collision"
 touch "{folder}/uploading-$port"
 {extra}
 while [ -e "{folder}/hold" ]; do sleep 0.02; done
