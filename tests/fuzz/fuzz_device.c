@@ -17,6 +17,8 @@
 #include "port_memory.h"
 #include "qr_link.h"
 
+extern uint32_t fake_runs;
+
 #define PORTION_MAX (8 * QR_FRAME_BYTES)
 
 static void fail(const char *what)
@@ -167,7 +169,14 @@ static uint16_t make_body(uint8_t type, uint8_t *body)
         return make_write(body);
     case QR_INFER:
         qr_put_u16(body, (uint16_t)any(any(2) ? 2 * QR_ARENA_BYTES : 65536));
-        return 2;
+        return any(2) ? 2 : (uint16_t)(2 + make_write(body + 2));
+    case QR_WINDOW:
+        return 4;
+    case QR_BAUD:
+        qr_put_u32(body, any(4) ? 1 + any(2000000) : any(2) ? 0 : any(0xffffffff));
+        return 4;
+    case QR_ECHO:
+        return bytes;
     case QR_READ:
         body[0] = (uint8_t)any(any(8) ? 2 : 256);
         qr_put_u32(body + 1, any(any(8) ? QR_ARENA_BYTES : 0xffffffff));
@@ -190,14 +199,19 @@ static size_t make_portion(uint8_t *wire)
         return end;
     }
     for (uint32_t frames = any(5) + 1; frames && end < PORTION_MAX - 2 * QR_FRAME_BYTES; frames--) {
-        static const uint8_t types[] = {QR_WRITE, QR_WRITE, QR_WRITE, QR_INFER, QR_INFER,
-                                        QR_READ,  QR_READ,  QR_HELLO, QR_STATUS};
+        static const uint8_t types[] = {QR_WRITE, QR_WRITE, QR_WRITE,  QR_INFER,  QR_INFER, QR_READ,
+                                        QR_READ,  QR_HELLO, QR_STATUS, QR_WINDOW, QR_BAUD,  QR_ECHO};
         uint8_t type = any(32) ? types[any(sizeof types)] : (uint8_t)any(256);
         uint16_t bytes = make_body(type, body);
         size_t begin = end;
 
+        /* a window of billions is legal, and takes its time */
+        if (type == QR_WINDOW && bytes == 4)
+            qr_put_u32(body, any(4));
         if (any(8))
             sequence++;
+        if (any(16) == 0)
+            wire[end++] = 0;
         end += make_frame(wire + end, type, any(32) ? sequence : (uint16_t)any(65536), body, bytes);
         if (any(8) == 0)
             wire[begin + any((uint32_t)(end - begin))] ^= (uint8_t)(1 + any(255));
@@ -223,6 +237,8 @@ int main(int argc, char **argv)
             check_alive();
         fed += bytes;
     }
-    printf("%llu bytes in %lu portions: the device survived\n", fed, portions);
+    if (fake_runs < portions / 100)
+        fail("the conversations came to nothing");
+    printf("%llu bytes in %lu portions, %u inferences: the device survived\n", fed, portions, fake_runs);
     return 0;
 }

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.link.frames import Deframer, Frame
+
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 DEVICE = Path(__file__).resolve().parent / "device"
 
@@ -58,6 +60,7 @@ class MemoryDevice:
         self._library = ctypes.CDLL(str(library))
         self._library.device_serve.restype = ctypes.c_size_t
         self._library.device_encode.restype = ctypes.c_size_t
+        self._library.device_output_bytes.restype = ctypes.c_size_t
         self._library.device_output.restype = ctypes.POINTER(ctypes.c_uint8)
         self.restart()
 
@@ -66,11 +69,24 @@ class MemoryDevice:
         self._library.qr_bench_init()
         self._runs.value = 0
         self._ticks.value = 0
+        self._baud.value = 0
 
     @property
     def runs(self) -> int:
         """Inferences since the restart."""
         return self._runs.value
+
+    @property
+    def baud(self) -> int:
+        """The rate that it was told; 0 is the one after reset."""
+        return self._baud.value
+
+    def fault(self, pc: int, lr: int, syndrome: int) -> bytes:
+        """What its fault handler sends."""
+        self._library.device_serve(b"", ctypes.c_size_t(0))
+        arguments = (ctypes.c_uint32(number) for number in (pc, lr, syndrome))
+        self._library.qr_bench_fault(*arguments)
+        return ctypes.string_at(self._library.device_output(), self._library.device_output_bytes())
 
     def serve(self, data: bytes) -> bytes:
         """What the device sends on receiving `data`."""
@@ -91,6 +107,10 @@ class MemoryDevice:
     @property
     def _runs(self) -> ctypes.c_uint32:
         return ctypes.c_uint32.in_dll(self._library, "fake_runs")
+
+    @property
+    def _baud(self) -> ctypes.c_uint32:
+        return ctypes.c_uint32.in_dll(self._library, "fake_baud")
 
     @property
     def _ticks(self) -> ctypes.c_uint64:
@@ -155,6 +175,16 @@ class FlipOnce:
         changed = bytearray(data)
         changed[position] = self._change(changed[position])
         return bytes(changed)
+
+
+def replies_in(data: bytes) -> list[Frame]:
+    deframer = Deframer()
+    deframer.feed(data)
+    found = []
+    while (frame := deframer.next_frame()) is not None:
+        assert isinstance(frame, Frame)
+        found.append(frame)
+    return found
 
 
 def is_infer(data: bytes) -> bool:

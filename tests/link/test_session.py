@@ -19,10 +19,8 @@ from harness.errors import (
     RemoteProtocolError,
 )
 from harness.link import Session, TensorInfo, Timing
-from harness.link.frames import MIN_FRAME_BYTES, OVERHEAD_BYTES, Deframer, Frame, encode
+from harness.link.frames import MIN_FRAME_BYTES, Frame, encode
 from harness.link.messages import ErrorReply, InferDone, Running
-from harness.link.pacing import RoundTrip, Wait
-from harness.link.sizing import EXCHANGE_BYTES, FrameLimit
 from tests.link.memory_device import (
     FAKE_BYTES,
     Fault,
@@ -32,6 +30,7 @@ from tests.link.memory_device import (
     fake_outputs,
     fake_ticks,
     is_infer,
+    replies_in,
 )
 
 MakeDevice = Callable[..., MemoryDevice]
@@ -238,16 +237,6 @@ def test_a_line_that_damages_everything_is_reported(device: MemoryDevice) -> Non
 
 
 # --- inferences -----------------------------------------------------------------------------------------
-
-
-def replies_in(data: bytes) -> list[Frame]:
-    deframer = Deframer()
-    deframer.feed(data)
-    found = []
-    while (frame := deframer.next_frame()) is not None:
-        assert isinstance(frame, Frame)
-        found.append(frame)
-    return found
 
 
 class SlowDevice(MemoryTransport):
@@ -468,193 +457,6 @@ def test_another_protocol_version_is_named(device: MemoryDevice) -> None:
         Session(transport, nonce=0, time=transport).hello()
 
 
-# --- the device's own rules, which no correct host puts to the test --------------------------------------
-
-
-def ask(device: MemoryDevice, kind: int, sequence: int, body: str = "") -> str:
-    """The device's replies to one request, as `type:body` in hex."""
-    answer = device.serve(encode(Frame(type=kind, sequence=sequence, body=bytes.fromhex(body))))
-    return " ".join(f"{frame.type:02x}:{frame.body.hex()}" for frame in replies_in(answer))
-
-
-ALL_INPUTS = [(2, "00 00000000" + "01" * 16), (2, "01 00000000" + "02" * 5)]
-
-
-def open_session(device: MemoryDevice, sequence: int = 10) -> None:
-    assert ask(device, 1, sequence, "02 44332211 0000 0000").startswith("81:0244332211")
-
-
-def write_inputs(device: MemoryDevice, sequence: int) -> None:
-    for kind, body in ALL_INPUTS:
-        assert ask(device, kind, sequence, body) == "82:"
-        sequence += 1
-
-
-@pytest.mark.parametrize("kind", [2, 3, 4, 5, 6])
-def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) -> None:
-    assert ask(device, kind, 1) == "ff:0602"
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "code"),
-    [
-        (0, "", 2),
-        (0x10, "", 2),
-        (0x7F, "", 2),
-        (1, "", 3),
-        (1, "03 44332211 0000 0000", 7),
-        (1, "02 44332211 0000", 3),
-        (1, "02 44332211 0001 0000", 4),
-        (2, "00 00000000", 3),
-        (2, "02 00000000 aa", 4),
-        (2, "00 10000000 aa", 4),
-        (2, "00 00000000" + "aa" * 17, 4),
-        (2, "00 ffffffff aaaa", 4),
-        (2, "00 01000000 aa", 8),
-        (2, "01 00000000 aa", 8),
-        (3, "", 3),
-        (3, "0000", 9),
-        (4, "00 00000000 0100", 10),
-        (4, "00 00000000", 3),
-        (5, "00", 3),
-    ],
-)
-def test_refusals(device: MemoryDevice, kind: int, body: str, code: int) -> None:
-    open_session(device)
-    assert ask(device, kind, 11, body) == f"ff:{code:02x}02"
-    assert device.runs == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "reply"),
-    [
-        ("00 00000000 1000", "84:" + "02" * 16),
-        ("01 04000000 0100", "84:04"),
-        ("01 05000000 0000", "84:"),
-        ("01 05000000 0100", "ff:0402"),
-        ("02 00000000 0100", "ff:0402"),
-        ("00 ffffffff 0200", "ff:0402"),
-    ],
-)
-def test_reading_outputs(device: MemoryDevice, body: str, reply: str) -> None:
-    open_session(device)
-    write_inputs(device, 11)
-    assert (
-        ask(device, 3, 13, "0000")
-        == f"90: 83:{fake_ticks([bytes([1] * 16), bytes([2] * 5)]).to_bytes(8, 'little').hex()}00"
-    )
-    assert ask(device, 4, 14, body) == reply
-
-
-def test_a_repeated_infer_gets_the_kept_reply_and_may_ask_for_less(device: MemoryDevice) -> None:
-    open_session(device)
-    write_inputs(device, 11)
-    first = ask(device, 3, 13, "ffff")
-    assert first.startswith("90: 83:")
-    assert ask(device, 3, 13, "ffff") == first.removeprefix("90: ")
-    assert ask(device, 3, 13, "0200") == first.removeprefix("90: ")[: 3 + 18 + 4]
-    assert device.runs == 1
-
-
-def test_inputs_are_consumed(device: MemoryDevice) -> None:
-    open_session(device)
-    write_inputs(device, 11)
-    assert ask(device, 3, 13, "0000").startswith("90: 83:")
-    assert ask(device, 3, 14, "0000") == "ff:0902"
-    assert ask(device, *(2, 15, ALL_INPUTS[0][1])) == "82:"
-    assert ask(device, 3, 16, "0000") == "ff:0902"
-    # and the outputs are gone with the first byte of the next input
-    assert ask(device, 4, 17, "00 00000000 0100") == "ff:0a02"
-    assert device.runs == 1
-
-
-def test_a_new_sample_begins_anew(device: MemoryDevice) -> None:
-    """Half of one sample and half of another are no sample."""
-    open_session(device)
-    write_inputs(device, 11)
-    assert ask(device, 2, 13, "00 00000000 03") == "82:"
-    assert ask(device, 3, 14, "0000") == "ff:0902"
-
-
-def test_late_and_false_copies_are_refused(device: MemoryDevice) -> None:
-    open_session(device)
-    write_inputs(device, 11)
-    assert ask(device, 2, 11, "00 00000000 77") == "ff:0502"  # an earlier number
-    assert ask(device, 2, 12, "01 00000000 77") == "ff:0502"  # the last number, another content
-    assert ask(device, 5, 12) == "ff:0502"  # the last number, another type
-    assert ask(device, 1, 9, "02 44332211 0000 0000") == "ff:0502"  # a late HELLO of this session
-    assert ask(device, 3, 13, "0000").startswith("90: 83:")
-    assert ask(device, 3, 0x8000 + 14, "0000") == "ff:0502"  # half way round the circle is behind
-    assert ask(device, 5, 0x7000).startswith("85:")
-
-
-def test_a_new_nonce_opens_a_new_session_at_any_number(device: MemoryDevice) -> None:
-    open_session(device)
-    write_inputs(device, 11)
-    assert ask(device, 1, 3, "02 00000000 0000 0000").startswith("81:")
-    assert ask(device, 3, 4, "0000") == "ff:0902"
-
-
-def test_replies_and_echoes_are_not_answered(device: MemoryDevice) -> None:
-    open_session(device)
-    assert ask(device, 0xFF, 11) == ""
-    assert ask(device, 0x81, 11) == ""
-
-
-# --- pacing ---------------------------------------------------------------------------------------------
-
-
-def test_frames_shrink_where_bytes_are_damaged_and_grow_again() -> None:
-    limit = FrameLimit()
-    limit.allow(2048)
-    assert (limit.bytes, limit.troubled) == (2048, False)
-    sizes = []
-    for _ in range(8):
-        limit.bad(limit.bytes + 30)
-        sizes.append(limit.bytes)
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] == MIN_FRAME_BYTES
-    while limit.troubled:
-        limit.good(limit.bytes + 30)
-        sizes.append(limit.bytes)
-    assert sizes[8:] == sorted(sizes[8:])
-    assert limit.bytes == 2048
-    assert limit.payload(5) == 2048 - OVERHEAD_BYTES - 5
-
-
-@pytest.mark.parametrize("damaged", [0.001, 0.003, 0.01, 0.03])
-def test_frames_come_near_the_best_size(damaged: float) -> None:
-    """Against the best of all sizes, tried out: what one byte of data costs at that rate of damage."""
-
-    def cost(data: int) -> float:
-        line = data + EXCHANGE_BYTES
-        return line / data / (1 - damaged) ** line
-
-    chance = random.Random(1)
-    limit = FrameLimit()
-    limit.allow(2048)
-    costs = []
-    for attempt in range(600):
-        line = limit.payload(0) + EXCHANGE_BYTES
-        (limit.good if chance.random() < (1 - damaged) ** line else limit.bad)(line)
-        if attempt > 50:
-            costs.append(cost(limit.payload(0)))
-    assert sum(costs) / len(costs) < 1.35 * min(cost(data) for data in range(30, 2000))
-
-
-def test_data_are_cut_evenly_or_sent_whole_where_that_is_cheaper() -> None:
-    limit = FrameLimit()
-    limit.allow(124)
-    assert limit.piece(64, 7) == 64
-    assert limit.piece(1000, 5) == 110
-    for _ in range(10):
-        limit.bad(80)
-        limit.good(80)
-    assert limit.payload(7) < 64
-    assert limit.piece(64, 7) == 64
-    assert limit.piece(300, 7) < 64
-
-
 @pytest.mark.parametrize(("baud", "assumed"), [(300, 300), (57_600, 57_600), (None, 115_200)])
 def test_the_lines_rate_decides_how_long_a_reply_may_take(
     device: MemoryDevice, baud: int | None, assumed: int
@@ -670,77 +472,3 @@ def test_the_lines_rate_decides_how_long_a_reply_may_take(
         session.status()
     waited_s = (transport.now_s - began) / Timing().attempts - Timing().reply_s
     assert 20 * 10 / assumed < waited_s < 100 * 10 / assumed
-
-
-class Clock:
-    """A HostTime that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
-def test_patience() -> None:
-    time = Clock()
-    wait = Wait(time)
-    wait.sent(3.0, quiet_s=0.5, copies=1)
-    assert wait.left_s(partial=False) == pytest.approx(3.0)
-    assert wait.left_s(partial=True) == pytest.approx(0.5)
-    time.seconds = 2.9
-    wait.heard()
-    assert wait.left_s(partial=True) == pytest.approx(0.1)
-    time.seconds = 3.1
-    # one more look at the line for a process that was held up, then no more
-    assert wait.left_s(partial=False) == 0.0
-    assert wait.left_s(partial=False) is None
-    assert wait.section_s() is None
-    wait.inferring(60.0, certain=True)
-    assert wait.left_s(partial=False) == pytest.approx(60.0)
-    time.seconds = 4.1
-    wait.heard()
-    wait.resumed()
-    assert wait.section_s() == pytest.approx(4.1 - 2.9)
-
-
-def test_a_line_that_still_speaks_is_heard_out() -> None:
-    time = Clock()
-    wait = Wait(time)
-    wait.sent(3.0, quiet_s=0.5, copies=2)
-    assert not wait.answered_badly()
-    assert wait.answered_badly()
-    wait.come_to_rest(0.0)
-    assert wait.left_s(partial=True) == pytest.approx(0.5)
-    assert wait.left_s(partial=False) == 0.0
-    assert wait.left_s(partial=False) is None
-
-
-def test_round_trips_make_the_time_outs_of_a_bad_line() -> None:
-    trip = RoundTrip(Timing())
-    assert trip.reply_s(hurried=True, silences=0) == 2.0
-    for _ in range(20):
-        trip.note(0.001)
-    assert trip.reply_s(hurried=False, silences=0) == 2.0
-    assert trip.reply_s(hurried=True, silences=0) == pytest.approx(0.03)
-    assert trip.reply_s(hurried=True, silences=3) == pytest.approx(0.24)
-    assert trip.reply_s(hurried=True, silences=30) == 2.0
-    assert trip.quiet_s(hurried=False) == 0.5
-    assert trip.quiet_s(hurried=True) == pytest.approx(0.03)
-    for seconds in (0.1, 0.3) * 10:
-        trip.note(seconds)
-    assert 0.3 < trip.reply_s(hurried=True, silences=0) < 0.8
-
-
-@pytest.mark.parametrize(("slowest_s", "expected_s"), [(None, 60), (0.001, 0.5), (1.0, 10), (50.0, 60)])
-def test_inferences_get_a_multiple_of_the_slowest(slowest_s: float | None, expected_s: float) -> None:
-    assert Timing().inference_s(slowest_s) == expected_s
-
-
-@pytest.mark.parametrize("wrong", [{"baud": 0}, {"attempts": 0}, {"hello_every_s": 0.0}])
-def test_timing_checks_itself(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="positive"):
-        Timing(**wrong)

@@ -44,6 +44,12 @@ const uint8_t *device_output(void)
 }
 
 /* see port_memory.h */
+size_t device_output_bytes(void)
+{
+    return output_end;
+}
+
+/* see port_memory.h */
 size_t device_encode(uint8_t type, uint16_t sequence, const uint8_t *body, uint16_t bytes)
 {
     static struct qr_link link;

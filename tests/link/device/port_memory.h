@@ -11,6 +11,9 @@ size_t device_serve(const uint8_t *data, size_t bytes);
 /* What the last call of device_serve or device_encode sent. */
 const uint8_t *device_output(void);
 
+/* How many bytes that is, also after qr_bench_fault. */
+size_t device_output_bytes(void);
+
 /* The link alone: one frame encoded into device_output. Returns its bytes on the wire. */
 size_t device_encode(uint8_t type, uint16_t sequence, const uint8_t *body, uint16_t bytes);
 

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows, echoes, rates and faults as the session sees them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from harness.errors import DeviceFaultError, DeviceResetError, HangError, RemoteProtocolError
+from harness.link import Session, Timing
+from harness.link.frames import Frame, encode
+from harness.link.messages import InferDone, Running, WindowDone
+from tests.link.memory_device import (
+    MemoryDevice,
+    MemoryTransport,
+    fake_inputs,
+    fake_outputs,
+    fake_ticks,
+    replies_in,
+)
+from tests.link.test_device_rules import xorshift_bytes
+
+START_BAUD = 115_200
+
+
+def session_over(transport: MemoryTransport) -> Session:
+    return Session(transport, timing=Timing(), time=transport)
+
+
+def check(session: Session, sample: int) -> None:
+    inputs = fake_inputs(sample)
+    reply = session.infer(inputs)
+    assert (reply.outputs, reply.ticks) == (fake_outputs(inputs), fake_ticks(inputs))
+
+
+class Working(MemoryTransport):
+    """A timed section takes `section_s`; both of its frames arrive when their time has come."""
+
+    section_s = 3.0
+
+    def __init__(self, device: MemoryDevice) -> None:
+        super().__init__(device)
+        self._later: list[tuple[float, bytes]] = []
+
+    def write(self, data: bytes) -> None:
+        at = self.now_s
+        for frame in replies_in(self.device.serve(self.to_device(data))):
+            if frame.type in (InferDone.TYPE, WindowDone.TYPE) and self._later:
+                at += self.section_s
+            self._later.append((at, self.to_host(b"\0" + encode(frame))))
+
+    def read(self, timeout_s: float) -> bytes:
+        if self._later and self._later[0][0] <= self.now_s + timeout_s:
+            at, data = self._later.pop(0)
+            self.now_s = max(self.now_s, at)
+            return data
+        self.now_s += timeout_s
+        return b""
+
+
+# --- windows and echoes ----------------------------------------------------------------------------------
+
+
+def test_a_window_by_both_clocks(device: MemoryDevice) -> None:
+    session = session_over(Working(device))
+    check(session, 1)
+    reply = session.window(100, expected_s=3.0)
+    assert reply.ticks == fake_ticks([xorshift_bytes(16), xorshift_bytes(5)])
+    assert reply.host_s == pytest.approx(3.0)
+    assert not reply.disturbed
+    assert device.runs == 101
+    check(session, 2)
+
+
+@pytest.mark.parametrize("damaged", [Running.TYPE, WindowDone.TYPE])
+def test_damage_hides_how_long_a_window_took_but_not_its_ticks(device: MemoryDevice, damaged: int) -> None:
+    transport = Working(device)
+    session = session_over(transport)
+    session.hello()
+    left = [True]
+
+    def once(data: bytes) -> bytes:
+        if replies_in(data)[0].type == damaged and left.pop():
+            left.append(False)
+            return data[:4] + b"\x55" + data[5:]
+        return data
+
+    transport.to_host = once
+    reply = session.window(7)
+    assert reply.ticks == fake_ticks([xorshift_bytes(16), xorshift_bytes(5)])
+    assert reply.host_s is None
+    assert device.runs == 7
+
+
+def test_a_window_that_never_ends(device: MemoryDevice) -> None:
+    transport = Working(device)
+    transport.section_s = 1e6
+    session = session_over(transport)
+    with pytest.raises(HangError, match="WindowRequest"):
+        session.window(2, expected_s=1.0)
+    assert transport.now_s < 30
+
+
+def test_an_echo_in_as_many_frames_as_it_takes(device: MemoryDevice) -> None:
+    session = session_over(MemoryTransport(device))
+    session.hello()
+    before = session.stats
+    session.echo(bytes(range(256)) * 2)
+    assert session.stats.requests - before.requests == -(-512 // (124 - 9))
+    assert (session.stats.retries, session.stats.damaged) == (0, 0)
+
+
+def test_an_echo_over_a_bad_line_comes_back_with_repetitions(device: MemoryDevice) -> None:
+    chance = random.Random(3)
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    session.hello()
+    transport.to_device = lambda data: bytes(byte ^ (0x10 if chance.random() < 0.01 else 0) for byte in data)
+    session.echo(bytes(range(256)) * 4)
+    assert session.stats.retries > 0
+    assert session.stats.damaged > 0
+
+
+# --- rates -----------------------------------------------------------------------------------------------
+
+
+class RatedLine(MemoryTransport):
+    """A line on which both ends must have one rate, and none above `holds` gets anything through."""
+
+    def __init__(self, device: MemoryDevice, *, holds: int = 10_000_000) -> None:
+        super().__init__(device)
+        self.baud: int | None = START_BAUD
+        self.holds = holds
+        self.rates: list[int] = []
+        self.to_device = self.to_host = self.garble
+
+    def set_baud(self, baud: int) -> None:
+        self.baud = baud
+        self.rates.append(baud)
+
+    def garble(self, data: bytes) -> bytes:
+        device = self.device.baud or START_BAUD
+        if self.baud == device and device <= self.holds:
+            return data
+        return bytes((7 * byte + 13) % 251 * (at % 5 > 0) for at, byte in enumerate(data))
+
+    def write(self, data: bytes) -> None:
+        # a reply leaves at the rate that the device had when its request came
+        before = self.device.baud or START_BAUD
+        answer = self.device.serve(self.to_device(data))
+        whole = before == self.baud and before <= self.holds
+        self._arrived += answer if whole else self.garble(answer)
+
+
+def test_a_rate_is_raised_and_lowered(device: MemoryDevice) -> None:
+    line = RatedLine(device)
+    session = session_over(line)
+    check(session, 1)
+    assert session.set_baud(1_000_000)
+    assert (session.baud, line.baud, device.baud) == (1_000_000, 1_000_000, 1_000_000)
+    check(session, 2)
+    assert session.set_baud(500_000)
+    assert session.set_baud(500_000)
+    check(session, 3)
+    assert session.set_baud(START_BAUD)
+    assert (session.baud, line.baud, device.baud) == (START_BAUD, START_BAUD, 0)
+    check(session, 4)
+    assert line.rates == [1_000_000, 500_000, START_BAUD]
+    assert session.stats.retries == 0
+
+
+def test_a_rate_that_does_not_hold_is_given_up(device: MemoryDevice) -> None:
+    line = RatedLine(device, holds=600_000)
+    session = session_over(line)
+    check(session, 1)
+    assert not session.set_baud(1_000_000)
+    assert (session.baud, line.baud, device.baud) == (START_BAUD, START_BAUD, 0)
+    check(session, 2)
+    assert session.set_baud(500_000)
+    assert not session.set_baud(2_000_000)
+    assert (session.baud, device.baud) == (START_BAUD, 0)
+    check(session, 3)
+    assert line.now_s < 60
+
+
+def test_a_rate_that_the_device_cannot_make_changes_nothing(device: MemoryDevice) -> None:
+    line = RatedLine(device)
+    session = session_over(line)
+    assert session.set_baud(250_000)
+    assert not session.set_baud(3_000_000)
+    assert (session.baud, line.rates) == (250_000, [250_000])
+    check(session, 1)
+
+
+def test_a_line_without_rates(device: MemoryDevice) -> None:
+    session = session_over(MemoryTransport(device))
+    assert not session.set_baud(1_000_000)
+    assert device.baud == 0
+    check(session, 1)
+
+
+def test_a_lost_answer_to_baud_ends_at_the_rate_after_reset(device: MemoryDevice) -> None:
+    """The device is at the new rate already, and hears the repetition as damage."""
+    line = RatedLine(device)
+    session = session_over(line)
+    check(session, 1)
+    lost = iter([b""])
+    honest = line.write
+
+    def write(data: bytes) -> None:
+        honest(data)
+        line._arrived = next(lost, line._arrived)
+
+    line.write = write  # type: ignore[method-assign]
+    assert session.set_baud(1_000_000)
+    check(session, 2)
+    assert session.stats.retries > 0
+
+
+def test_the_next_session_finds_a_device_at_a_raised_rate(device: MemoryDevice) -> None:
+    line = RatedLine(device)
+    earlier = session_over(line)
+    assert earlier.set_baud(1_000_000)
+    line.set_baud(START_BAUD)
+    check(session_over(line), 1)
+    assert device.baud == 0
+
+
+# --- faults ----------------------------------------------------------------------------------------------
+
+
+FAULT = (0x08001235, 0x08000101, 0x00008200)
+
+
+@pytest.mark.parametrize("after", ["hello", "infer", "nothing"])
+def test_a_fault_ends_the_session_with_its_place(device: MemoryDevice, after: str) -> None:
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    if after != "nothing":
+        session.hello()
+    if after == "infer":
+        check(session, 1)
+    sent = device.fault(*FAULT)
+    transport.to_host = lambda _: sent
+    with pytest.raises(DeviceFaultError) as caught:
+        session.infer(fake_inputs(2))
+    assert (caught.value.pc, caught.value.lr, caught.value.syndrome) == FAULT
+
+
+def test_a_fault_in_mid_inference(device: MemoryDevice) -> None:
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    session.hello()
+    sent = device.fault(*FAULT)
+    running: Callable[[bytes], bytes] = lambda data: b"\0" + encode(replies_in(data)[0]) + sent  # noqa: E731
+    transport.to_host = running
+    with pytest.raises(DeviceFaultError):
+        session.window(5)
+
+
+def test_a_reset_in_mid_inference_is_noticed_soon(device: MemoryDevice) -> None:
+    transport = Working(device)
+    transport.section_s = 0.01
+    session = session_over(transport)
+    check(session, 1)
+    began = transport.now_s
+    resets = iter([True])
+
+    def reset(data: bytes) -> bytes:
+        if replies_in(data)[0].type == InferDone.TYPE and next(resets, False):
+            device.restart()
+            return b""
+        return data
+
+    transport.to_host = reset
+    with pytest.raises(DeviceResetError):
+        session.infer(fake_inputs(2))
+    assert transport.now_s - began < 1.0
+
+
+def test_after_a_fault_nothing_is_believed(device: MemoryDevice) -> None:
+    other = encode(Frame(type=0x91, sequence=0, body=bytes(11)))
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    session.hello()
+    transport.to_host = lambda _: other
+    with pytest.raises(RemoteProtocolError, match="FAULT of 11 bytes"):
+        session.status()
