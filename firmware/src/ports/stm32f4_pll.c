@@ -48,15 +48,22 @@ _Static_assert(PLL_IS_EXACT(QR_STM32F4_HSI_HZ), "the PLL reaches the full clock 
 _Static_assert(PLL_IS_EXACT(QR_HSE_HZ), "the PLL reaches the full clock exactly from hse_hz of the board file");
 #endif
 
-/* At least 3 ms at 16 MHz (three instructions or more a turn); a crystal may take 2 ms. */
+/* At least 3 ms at 16 MHz (three instructions or more a turn), which is long for anything but a crystal. */
 #define WAIT_TURNS 16000u
+/* At least 100 ms, as ST's own start-up code waits: the data sheets' 2 ms are typical. */
+#define CRYSTAL_TURNS 533334u
 
-static uint8_t becomes(const volatile uint32_t *reg, uint32_t mask, uint32_t value)
+static uint8_t becomes_within(uint32_t turns, const volatile uint32_t *reg, uint32_t mask, uint32_t value)
 {
-    for (uint32_t i = 0; i < WAIT_TURNS; i++)
+    for (uint32_t i = 0; i < turns; i++)
         if ((*reg & mask) == value)
             return 1;
     return 0;
+}
+
+static uint8_t becomes(const volatile uint32_t *reg, uint32_t mask, uint32_t value)
+{
+    return becomes_within(WAIT_TURNS, reg, mask, value);
 }
 
 static uint8_t hsi_on(void)
@@ -136,7 +143,7 @@ static uint8_t full_speed_from_hse(void)
     RCC_CR |= RCC_CR_HSEBYP;
 #endif
     RCC_CR |= RCC_CR_HSEON;
-    if (becomes(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY) &&
+    if (becomes_within(CRYSTAL_TURNS, &RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY) &&
         full_speed(PLL_SETTING(QR_HSE_HZ) | RCC_PLLCFGR_SRC_HSE))
         return 1;
     RCC_CR &= ~RCC_CR_HSEON;
