@@ -146,7 +146,7 @@ def likely(words: str, output: str) -> Remedy:
 def _attempt(firmware: Firmware, board: Board, how: Upload, port: Attachment, log: Path) -> CompletedRun:
     arguments = ["-t", "upload"]
     if board.upstream or how.protocol in _SERIAL_PROTOCOLS:
-        arguments += ["--upload-port", _uploaders_port(port.find() or port.url or "", board)]
+        arguments += ["--upload-port", uploaders_port(port.find() or port.url or "", board)]
     template = pio.prepare(resource("firmware"), cache_dir())
     with TemporaryDirectory(prefix="quantrig-upload-") as work:
         if board.upstream:
@@ -169,7 +169,7 @@ def _attempt(firmware: Firmware, board: Board, how: Upload, port: Attachment, lo
         )
 
 
-def _uploaders_port(url: str, board: Board) -> str:
+def uploaders_port(url: str, board: Board) -> str:
     """The port as the uploader calls it: avrdude has its own word for a TCP connection."""
     address = url.removeprefix("socket://")
     return f"net:{address}" if address != url and not board.upstream else url

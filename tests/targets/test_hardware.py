@@ -27,11 +27,12 @@ from harness.desk import Attachment
 from harness.errors import ConfigError, LineLostError, PortBusyError, UnavailableError, UploadError
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
-from harness.link.transport import Recoverable
+from harness.link.transport import Recoverable, Retunable
 from harness.resources import cache_dir
 from harness.serial_ports import SerialPort
 from harness.targets import hardware
 from harness.targets.upload import UPLOADERS, complaint
+from tests.link.shared_port import SharedPort
 from tests.tiny_firmware import BOARDS, tiny_firmware
 
 UNO = replace(BOARDS["uno"], reset=Reset(settle_s=0.1))
@@ -241,6 +242,24 @@ def test_a_board_that_comes_back_under_another_name_after_its_upload(
             process.kill()
             assert Session(transport).hello().board == "native"
     assert f"-P {old} " in record.read_text()
+
+
+@pytest.mark.parametrize(
+    ("speak", "name"), [("socket", "net:127.0.0.1:"), ("rfc2217", "rfc2217://127.0.0.1:")]
+)
+def test_a_board_of_another_computer(
+    tmp_path: Path, firmware: Firmware, speak: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake_avrdude(monkeypatch, tmp_path)
+    native = tiny_firmware(BOARDS["native"], cache_dir())
+    with SharedPort(native.elf, speak) as shared:
+        opened = hardware.open(firmware, UNO, log=tmp_path / "log", port=at(shared.url), time=Hurried())
+        with opened as transport:
+            assert isinstance(transport, Retunable) == (speak == "rfc2217")
+            session = Session(transport)
+            session.hello()
+            assert session.infer([bytes(4)]).outputs == (bytes([1, 2, 3, 4]),)
+    assert f"-P {name}" in record.read_text()
 
 
 def test_the_users_power_cycle_command(

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.targets.upload import likely
+from harness.targets.upload import likely, uploaders_port
+from tests.tiny_firmware import BOARDS
 
 SAID = [
     ("avrdude: stk500_recv(): programmer is not responding", "bootloader does not answer"),
@@ -56,3 +57,16 @@ def test_the_complaint_counts_before_the_rest_of_the_output() -> None:
     output = "avrdude: not in sync\nlater: Permission denied"
     assert "bootloader" in likely("avrdude: not in sync", output).cause
     assert "may not use" in likely("no message", "tty: Permission denied").cause
+
+
+@pytest.mark.parametrize(
+    ("url", "board", "word"),
+    [
+        ("/dev/ttyACM0", "uno", "/dev/ttyACM0"),
+        ("socket://lab:4000", "uno", "net:lab:4000"),
+        ("socket://lab:4000", "esp32dev", "socket://lab:4000"),
+        ("rfc2217://lab:4000", "esp32dev", "rfc2217://lab:4000"),
+    ],
+)
+def test_a_port_has_another_name_for_avrdude(url: str, board: str, word: str) -> None:
+    assert uploaders_port(url, BOARDS[board]) == word

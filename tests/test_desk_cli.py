@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantrig boards` and `quantrig doctor` at a desk that pyserial is made to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+from harness.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def quantrig(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return run
+
+
+def port(device: str, usb: tuple[int, int] | None = None, **facts: str | None) -> ListPortInfo:
+    found = ListPortInfo(device)
+    if usb is not None:
+        found.vid, found.pid = usb
+    for name, value in facts.items():
+        setattr(found, name, value)
+    return found
+
+
+UNO = (0x2341, 0x0043)
+LEFT = port(
+    "/dev/ttyACM0", UNO, serial_number="75E0B1", location="1-1", manufacturer="Arduino", product="Uno"
+)
+RIGHT = port(
+    "/dev/ttyACM1", UNO, serial_number="75F00D", location="1-2", manufacturer="Arduino", product="Uno"
+)
+GARBLED = port("/dev/ttyUSB0", (0x1A86, 0x7523), serial_number="\x00\x7f", location="1-3")
+PLAIN = port("/dev/ttyS0")
+
+
+@pytest.fixture
+def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def plug(*ports: ListPortInfo) -> None:
+        monkeypatch.setattr(list_ports, "comports", lambda: list(ports))
+
+    return plug
+
+
+def test_boards_makes_a_map_shows_it_and_updates_it(quantrig: Run, plug: Callable[..., None]) -> None:
+    plug(LEFT, PLAIN)
+    code, out, _ = quantrig("boards")
+    assert code == 0
+    assert "/dev/ttyACM0  2341:0043  Arduino Uno  serial number 75E0B1  location 1-1" in out
+    assert "maybe uno: --port uno=75E0B1" in out
+    assert not Path("hardware-map.yaml").exists()
+
+    code, out, _ = quantrig("boards", "--write-map")
+    assert code == 0
+    assert "hardware-map.yaml: uno-e0b1: uno on /dev/ttyACM0" in out
+    assert "uno-e0b1: uno (Arduino Uno)" in out
+    before = Path("hardware-map.yaml").read_text()
+    assert "nothing to change" in quantrig("boards", "--write-map")[1]
+    assert Path("hardware-map.yaml").read_text() == before
+
+    plug(LEFT, RIGHT, GARBLED)
+    code, out, _ = quantrig("boards", "--write-map")
+    assert code == 0
+    assert Path("hardware-map.yaml").read_text().startswith(before)
+    assert "Arduino Uno may be uno-e0b1 or uno-f00d" in out, "which one uno:hardware is"
+    assert "serial number none  location 1-3" in out
+
+    plug(RIGHT)
+    assert quantrig("boards")[1].splitlines()[-2].split()[:2] == ["uno-e0b1", "uno"]
+
+
+def test_a_map_elsewhere_and_a_broken_one(quantrig: Run, plug: Callable[..., None]) -> None:
+    plug(LEFT)
+    assert quantrig("boards", "--map", "mine.yaml", "--write-map")[0] == 0
+    assert Path("mine.yaml").exists()
+    Path("mine.yaml").write_text("- {id: a, bord: uno}\n")
+    code, _, err = quantrig("boards", "--map", "mine.yaml")
+    assert (code, "mine.yaml:1" in err, "'board'" in err) == (2, True, True)
+
+
+def test_doctor_tells_the_traps(quantrig: Run, plug: Callable[..., None]) -> None:
+    plug(GARBLED)
+    _, out, _ = quantrig("doctor")
+    assert "TRAP    The device on /dev/ttyUSB0 has no serial number" in out
+    plug()
+    assert "TRAP" not in quantrig("doctor")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "Arduino Uno may be /dev/ttyACM0 (serial number 75E0B1"),
+        (("--port", "uno=75"), "--port uno=75: '75' is no port"),
+        (("--port", "uno=socket://lab"), "must be like socket://host:1234"),
+        (("--map", "map.yaml"), "map.yaml:1: "),
+    ],
+)
+def test_a_sweep_that_cannot_know_its_board(
+    quantrig: Run, plug: Callable[..., None], options: tuple[str, ...], words: str
+) -> None:
+    plug(LEFT, RIGHT)
+    Path("map.yaml").write_text("uno: left\n")
+    code, _, err = quantrig("sweep", "-w", "sine", "-b", "uno", "-t", "hardware", *options)
+    assert code == 2
+    assert words in err
+    assert not Path("results").exists()
