@@ -19,6 +19,9 @@ from harness.records import HostCheck, Window
 #: Aimed above the least, since the inputs of a window are not those of the samples.
 _MARGIN: Final = 1.15
 
+#: A section is made longer by at most so much at a time: a clock that is wrong must not cost hours.
+_GROWTH: Final = 4.0
+
 #: How often a section is run that turns out too short, disturbed, or without a time of the host's.
 _ATTEMPTS: Final = 8
 
@@ -42,7 +45,7 @@ def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int
             reply = _run(recovery, count, count / inferences_per_s)
             if reply.ticks >= least:
                 break
-            count = _count(count * min(100.0, least / max(1, reply.ticks)))
+            count = _count(count * min(_GROWTH, least / max(1, reply.ticks)))
         windows.append(Window(ticks=reply.ticks, inferences=count))
     return tuple(windows)
 
@@ -61,7 +64,7 @@ def check_clock(recovery: Recovery, *, inferences_per_s: float) -> HostCheck | N
         if reply.host_s >= MIN_HOST_CHECK_S:
             return HostCheck(ticks=reply.ticks, host_s=reply.host_s)
         # a counter that runs fast by as much as this is what the check is for
-        count = _count(count * min(100.0, MIN_HOST_CHECK_S / max(reply.host_s, 1e-3)))
+        count = _count(count * min(_GROWTH, MIN_HOST_CHECK_S / max(reply.host_s, 1e-3)))
     return None
 
 

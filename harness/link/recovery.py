@@ -44,7 +44,7 @@ class RecoveryPolicy:
     silences: int = 3
     """So many in a row: a device that stays silent after it was power-cycled or opened anew stays so."""
     stalled_s: float = 300.0
-    """Trouble, and no progress for so long."""
+    """From the first trouble in a row on, time without progress."""
 
 
 class Recovery:
@@ -85,7 +85,7 @@ class Recovery:
         self._past_requests = self._past_retries = 0
         self._met = False
         self._troubles = self._silences = 0
-        self._progress_at = time.now()
+        self._trouble_at: float | None = None
         self.resets = 0
         """How often the device was found restarted in the middle of a session."""
         self.reconnects = 0
@@ -129,7 +129,7 @@ class Recovery:
     def progress(self) -> None:
         """Something was achieved that no trouble can undo."""
         self._troubles = self._silences = 0
-        self._progress_at = self._time.now()
+        self._trouble_at = None
 
     def _greeted(self) -> Session:
         if self._session is None:
@@ -184,11 +184,13 @@ class Recovery:
             self.resets += 1
         silent = isinstance(error, HangError | NoReplyError)
         self._troubles += 1
+        if self._trouble_at is None:
+            self._trouble_at = self._time.now()
         self._silences = self._silences + 1 if silent else 0
         if (
             self._troubles >= self._policy.troubles
             or self._silences >= self._policy.silences
-            or self._time.now() - self._progress_at > self._policy.stalled_s
+            or self._time.now() - self._trouble_at > self._policy.stalled_s
         ):
             raise self._given_up(error) from error
 

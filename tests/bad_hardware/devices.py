@@ -19,6 +19,9 @@ from tests.link.memory_device import FIRMWARE, MemoryDevice, compile_c
 STILL_CLOCK: Final = Path(__file__).resolve().parent / "still_clock.c"
 MAGIC: Final = b"quantrig-ident-1"
 
+#: An inference of the fake model takes less than so many ticks: 4 ms by the counter of the device in memory.
+TICKS_BELOW: Final = 64_000
+
 #: The digest of a firmware that is not the one just built.
 STRANGERS_DIGEST: Final = "5a" * 32
 
@@ -35,38 +38,82 @@ def with_digest(firmware: Path, output: Path, digest: str) -> Path:
 def compile_still(folder: Path) -> Path:
     """The native firmware with the fake model and a clock that only shows the fake model's ticks."""
     sources = [FIRMWARE / "src" / "main.c", FIRMWARE / "src" / "ports" / "native.c", STILL_CLOCK]
-    return compile_c(folder / "still", sources, "-O2", "-Dclock_gettime=still_clock_gettime")
+    return compile_c(
+        folder / "still",
+        sources,
+        "-O2",
+        f"-DFAKE_TICKS_BELOW={TICKS_BELOW}",
+        "-Dclock_gettime=still_clock_gettime",
+    )
 
 
 class MemoryBoard:
-    """A Device in this process, which answers at once."""
+    """A Device in this process. Where its rate is not the line's, either hears nothing but noise.
 
-    def __init__(self, device: MemoryDevice, stranger: MemoryDevice, *, time: HostTime) -> None:
+    Args:
+        start_baud: the rate after reset, where rates matter.
+        inference_s: how long the model runs, by the host's time.
+    """
+
+    def __init__(
+        self,
+        device: MemoryDevice,
+        stranger: MemoryDevice,
+        *,
+        time: HostTime,
+        start_baud: int = 0,
+        inference_s: float = 0.0,
+    ) -> None:
         self._usual, self._other = device, stranger
         self.device = device
         self._time = time
-        self._sent = b""
+        self._start_baud = self._line_baud = start_baud
+        self._inference_s = inference_s
+        self._sent: list[tuple[float, bytes]] = []
         self.reset()
+
+    @property
+    def baud(self) -> int:
+        """The device's rate."""
+        return self.device.baud or self._start_baud
 
     def send(self, data: bytes) -> None:
         """See Device."""
-        self._sent += self.device.serve(data)
+        runs = self.device.runs
+        heard = self.baud == self._line_baud
+        said = self.device.serve(data if heard else _garbled(data))
+        if not heard:
+            said = _garbled(said)
+        ran_s = (self.device.runs - runs) * self._inference_s
+        if ran_s:
+            # the first of its frames is RUNNING, and a delimiter stands before and behind each
+            first = said.index(0, 1) + 1
+            self._sent += [(self._time.now(), said[:first]), (self._time.now() + ran_s, said[first:])]
+        elif said:
+            self._sent.append((self._time.now(), said))
 
     def receive(self, timeout_s: float) -> bytes:
         """See Device."""
-        if not self._sent:
-            self._time.sleep(timeout_s)
-        data, self._sent = self._sent, b""
-        return data
+        due = self._sent[0][0] - self._time.now() if self._sent else timeout_s
+        self._time.sleep(min(due, timeout_s))
+        if not self._sent or due > timeout_s:
+            return b""
+        return self._sent.pop(0)[1]
 
     def reset(self, *, stranger: bool = False) -> None:
         """See Device."""
         self.device = self._other if stranger else self._usual
         self.device.restart()
-        self._sent = b""
+        self._sent = []
 
     def set_baud(self, baud: int) -> None:
         """See Device."""
+        self._line_baud = baud or self._start_baud
+
+
+def _garbled(data: bytes) -> bytes:
+    """What bytes look like at another rate: long runs of zeros stay zeros."""
+    return bytes(byte and (byte ^ 0x35 | 1) for byte in data)
 
 
 class NativeBoard:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Emulated lanes with bad hardware: targets as the pipeline knows them, with a bad line before the emulator."""
+"""Emulated lanes with bad hardware: targets as the pipeline knows them, a bad line before each emulator."""
 
 from __future__ import annotations
 

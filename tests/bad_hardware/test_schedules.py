@@ -23,12 +23,18 @@ from harness.errors import (
 from harness.measure import measure
 from harness.records import Measurement
 from tests.bad_hardware.bad_line import BadLine
-from tests.bad_hardware.devices import STRANGERS_DIGEST, MemoryBoard, NativeBoard, compile_still, with_digest
+from tests.bad_hardware.devices import (
+    STRANGERS_DIGEST,
+    TICKS_BELOW,
+    MemoryBoard,
+    NativeBoard,
+    compile_still,
+    with_digest,
+)
 from tests.bad_hardware.schedule import Mishap, Schedule
 from tests.bad_hardware.virtual_time import VirtualTime
 from tests.link.memory_device import (
     MemoryDevice,
-    compile_library,
     fake_inputs,
     fake_outputs,
     fake_ticks,
@@ -39,8 +45,7 @@ DIGEST: Final = "00" * 32
 INPUTS: Final = [fake_inputs(sample) for sample in range(SAMPLES)]
 ARRAYS: Final = [np.array([np.frombuffer(sample[i], np.int8) for sample in INPUTS]) for i in range(2)]
 OUTPUTS: Final = np.array([np.frombuffer(b"".join(fake_outputs(sample)), np.int8) for sample in INPUTS])
-#: As the still clock of the native process shows them.
-TICKS: Final = tuple(fake_ticks(sample) % 10**9 for sample in INPUTS)
+TICKS: Final = tuple(fake_ticks(sample) % TICKS_BELOW for sample in INPUTS)
 
 #: What a schedule may end in instead of numbers.
 GIVEN_UP: Final = (DeviceResetError, HangError, LineLostError, NoReplyError, RemoteProtocolError)
@@ -68,8 +73,8 @@ def check(result: Measurement | QuantrigError, line: BadLine, time: VirtualTime)
     assert time.now() < LONGEST_S
     if isinstance(result, Measurement):
         assert np.array_equal(result.outputs, OUTPUTS)
-        assert tuple(ticks % 10**9 for ticks in result.ticks) == TICKS
-        assert tuple(ticks % 10**9 for ticks in result.warmup_ticks) == TICKS[:3]
+        assert result.ticks == TICKS
+        assert result.warmup_ticks == TICKS[:3]
         assert not line.struck[Mishap.STRANGER]
     elif isinstance(result, WrongFirmwareError):
         assert line.struck[Mishap.STRANGER]
@@ -82,14 +87,6 @@ def firmwares(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("native")
     usual = compile_still(folder)
     return usual, with_digest(usual, folder / "stranger", STRANGERS_DIGEST)
-
-
-@pytest.fixture(scope="module")
-def devices(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryDevice, MemoryDevice]:
-    """The device end in this process, with the Uno's frames, and a stranger."""
-    folder = tmp_path_factory.mktemp("memory")
-    usual = compile_library(folder, QR_FRAME_BYTES=124)
-    return MemoryDevice(usual), MemoryDevice(with_digest(usual, folder / "stranger.so", STRANGERS_DIGEST))
 
 
 def on_native(firmwares: tuple[Path, Path], seed: int) -> tuple[Measurement | QuantrigError, BadLine, float]:

@@ -133,7 +133,7 @@ void qr_port_timer_start(void)
 
 uint64_t qr_port_timer_stop(void)
 {
-    return fake_runs == runs_at_start ? 0 : fake_ticks;
+    return (fake_runs - runs_at_start) * fake_ticks;
 }
 
 uint8_t qr_port_counter(void)
