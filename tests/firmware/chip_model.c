@@ -15,7 +15,6 @@ enum dead { DEAD_HSI = 1, DEAD_HSE = 2, DEAD_PLL = 4, DEAD_OD = 8, DEAD_ODSW = 1
 enum fault { FAULT_FLASH = 1, FAULT_BUSES = 2, FAULT_PLL = 4, FAULT_OD = 8, FAULT_MODEL = 16 };
 
 uint32_t model_dead, model_faults, model_needs_od;
-uint32_t model_hse_reads; /* so many more accesses until a crystal that was switched on is ready */
 
 static struct {
     uint32_t address;
@@ -62,10 +61,7 @@ volatile uint32_t *model_reg(uint32_t address)
     uint32_t power = *cell(0x40007000);
 
     follow(cr, RCC_CR_HSION, RCC_CR_HSIRDY, DEAD_HSI);
-    if (*cr & RCC_CR_HSEON && model_hse_reads > 0)
-        model_hse_reads--;
-    else
-        follow(cr, RCC_CR_HSEON, RCC_CR_HSERDY, DEAD_HSE);
+    follow(cr, RCC_CR_HSEON, RCC_CR_HSERDY, DEAD_HSE);
     follow(cr, RCC_CR_PLLON, RCC_CR_PLLRDY, DEAD_PLL);
     if (power & PWR_CR_ODEN && !(model_dead & DEAD_OD))
         *csr |= PWR_CSR_ODRDY;

@@ -129,16 +129,6 @@ def test_dead_crystal_falls_back_to_the_internal_oscillator(chip: Chip, family: 
     assert settings(library) == {"clock": "hsi", **FLASH_FULL}
 
 
-@pytest.mark.parametrize(("wait_ms", "source"), [(20, "hse"), (90, "hse"), (400, "hsi")])
-def test_a_slow_crystal_is_waited_for(chip: Chip, wait_ms: int, source: str) -> None:
-    """A turn of the wait takes three cycles of 16 MHz or more, and one access."""
-    library = chip("F405", f"QR_HSE_HZ={8 * MHZ}u")
-    ctypes.c_uint32.in_dll(library, "model_hse_reads").value = wait_ms * 16_000 // 3
-    assert start(library, "F405") == FULL["F405"]
-    assert settings(library)["clock"] == source
-    ctypes.c_uint32.in_dll(library, "model_hse_reads").value = 0
-
-
 @pytest.mark.parametrize("family", FULL)
 def test_dead_crystal_and_dead_pll(chip: Chip, family: str) -> None:
     library = chip(family, f"QR_HSE_HZ={8 * MHZ}u")
