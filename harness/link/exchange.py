@@ -159,6 +159,8 @@ class Exchange:
             DeviceResetError, DeviceFaultError, LocalProtocolError: the device refused it, or is in trouble.
         """
         self._requests += 1
+        if isinstance(request, WindowRequest) and window_s is None and self._slowest_s is not None:
+            window_s = request.count * self._slowest_s
         self._window_s = window_s
         wait = Wait(self._time, unanswered=self._surplus)
         tries = _Tries(self._timing, attempts)

@@ -139,7 +139,7 @@ class Session:
         Args:
             count: at least 1.
             expected_s: how long that should take; a device that is silent for four times as long is asked
-                whether it hangs. By default it gets as long as a first inference.
+                whether it hangs. By default, as long as so many of the inferences before.
 
         Raises:
             As `hello`.
