@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.boards import Board, Reset, Upload
@@ -28,6 +29,7 @@ from harness.errors import ConfigError, LineLostError, PortBusyError, Unavailabl
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
 from harness.link.transport import Recoverable, Retunable
+from harness.measure import measure
 from harness.resources import cache_dir
 from harness.serial_ports import SerialPort
 from harness.targets import hardware
@@ -260,6 +262,35 @@ def test_a_board_of_another_computer(
             session.hello()
             assert session.infer([bytes(4)]).outputs == (bytes([1, 2, 3, 4]),)
     assert f"-P {name}" in record.read_text()
+
+
+def test_a_measurement_goes_on_where_the_board_has_come_back(
+    cache: Path, tmp_path: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unplugged after five samples and back under another name, its firmware in its flash."""
+    fake_avrdude(monkeypatch, tmp_path)
+    same = replace(firmware, firmware_sha256=tiny_firmware(BOARDS["native"], cache).firmware_sha256)
+    inputs = np.arange(160, dtype=np.uint8).view(np.int8).reshape(40, 4)
+    with desk(cache) as (old, process), desk(cache) as (new, _):
+        now = [old]
+        monkeypatch.setattr(
+            "harness.desk.serial_ports", lambda: [SerialPort(device=now[0], serial_number="MINE")]
+        )
+
+        def unplug(done: int, _: int) -> None:
+            if done == 5:
+                now[0] = new
+                process.kill()
+                process.wait()
+
+        port = replace(at(old), serial_number="MINE")
+        with hardware.open(same, UNO, log=tmp_path / "log", port=port) as transport:
+            measured = measure(
+                transport, expected_digest=same.firmware_sha256, inputs=[inputs], on_progress=unplug
+            )
+    np.testing.assert_array_equal(measured.outputs, inputs + np.array([1, 2, 3, 4], np.int8))
+    assert measured.link is not None
+    assert measured.link.reconnects == 1
 
 
 def test_the_users_power_cycle_command(
