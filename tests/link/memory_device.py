@@ -70,7 +70,6 @@ class MemoryDevice:
         self._runs.value = 0
         self._baud.value = 0
         self._ticks.value = 0
-        self._baud.value = 0
 
     @property
     def runs(self) -> int:
@@ -104,15 +103,6 @@ class MemoryDevice:
         frame = ctypes.create_string_buffer(65536)
         count: int = self._library.device_decode(data, ctypes.c_size_t(len(data)), frame)
         return frame.raw[:count] if count >= 5 else count
-
-    @property
-    def baud(self) -> int:
-        """The rate that the device goes at; 0 is the one after a reset."""
-        return self._baud.value
-
-    @property
-    def _baud(self) -> ctypes.c_uint32:
-        return ctypes.c_uint32.in_dll(self._library, "fake_baud")
 
     @property
     def _runs(self) -> ctypes.c_uint32:
