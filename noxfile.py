@@ -51,8 +51,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Fuzz for minutes what the tests fuzz for seconds: receiver, parsers, planner, Xtensa code."""
-    session.run("python", "-m", "pytest", "tests/fuzz", "-m", "fuzz", "-s", *session.posargs)
+    """Fuzz for minutes what the tests fuzz for seconds: receiver, parsers, Xtensa code, bad hardware."""
+    folders = ("tests/fuzz", "tests/bad_hardware")
+    session.run("python", "-m", "pytest", *folders, "-m", "fuzz", "-s", *session.posargs)
 
 
 @nox.session(default=False)

@@ -76,6 +76,8 @@ class BadLine:
         self._boots_until = 0.0
         self._banner_due = False
         self.struck: Counter[Mishap] = Counter()
+        self.starts = 0
+        """How often the board was started anew."""
         self.opened = 0
         self.began_s = 0.0
         """When the first byte was sent."""
@@ -227,6 +229,7 @@ class BadLine:
 
     def _start(self) -> None:
         self._hung = False
+        self.starts += 1
         self._device.reset(stranger=self._stranger)
         self._device.set_baud(self.baud or 0)
         self._boots_until = self._time.now() + self.schedule.boot_s
