@@ -13,8 +13,11 @@ PLATFORM = FIRMWARE / "platforms" / "quantrig"
 PORTS = FIRMWARE / "src" / "ports"
 DRIVER = PLATFORM / "builder" / "xtensa_cc.py"
 
-#: What any program needs of the port: start-up, trap handler, run-time helpers.
-RUNTIME = [PORTS / f"esp32sim_{name}" for name in ("start.S", "trap.S", "memory.c", "int64.c", "float.c")]
+#: What any program needs of the port: start-up, trap handler, run-time helpers; and an end for its faults.
+RUNTIME = [
+    *(PORTS / f"esp32sim_{name}" for name in ("start.S", "trap.S", "memory.c", "int64.c", "float.c")),
+    Path(__file__).with_name("xtensa_fault.c"),
+]
 FLAGS = ["-std=gnu11", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections", f"-I{PORTS}"]
 SIZES = {"__qr_flash_bytes": 1310720, "__qr_ram_bytes": 0x2C200, "__qr_stack_reserve": 0x4000}
 
