@@ -206,11 +206,16 @@ def xorshift_bytes(count: int) -> bytes:
     return data[:count]
 
 
+def window_ticks(count: int) -> int:
+    """What the fake clock shows for so many runs on those."""
+    return count * fake_ticks([xorshift_bytes(16), xorshift_bytes(5)]) % 2**64
+
+
 def test_a_window_runs_the_model_so_often_on_the_same_inputs(device: MemoryDevice) -> None:
     open_session(device)
-    ticks = fake_ticks([xorshift_bytes(16), xorshift_bytes(5)]).to_bytes(8, "little").hex()
     for number, (count, runs) in enumerate([(1, 1), (3, 4), (258, 262)]):
         body = count.to_bytes(4, "little").hex()
+        ticks = window_ticks(count).to_bytes(8, "little").hex()
         assert ask(device, 6, 11 + number, body) == f"90: 86:{ticks}00"
         assert ask(device, 6, 11 + number, body) == f"86:{ticks}00"
         assert device.runs == runs

@@ -20,7 +20,7 @@ from tests.link.memory_device import (
     fake_ticks,
     replies_in,
 )
-from tests.link.test_device_rules import xorshift_bytes
+from tests.link.test_device_rules import window_ticks
 
 START_BAUD = 115_200
 
@@ -67,7 +67,7 @@ def test_a_window_by_both_clocks(device: MemoryDevice) -> None:
     session = session_over(Working(device))
     check(session, 1)
     reply = session.window(100, expected_s=3.0)
-    assert reply.ticks == fake_ticks([xorshift_bytes(16), xorshift_bytes(5)])
+    assert reply.ticks == window_ticks(100)
     assert reply.host_s == pytest.approx(3.0)
     assert not reply.disturbed
     assert device.runs == 101
@@ -89,7 +89,7 @@ def test_damage_hides_how_long_a_window_took_but_not_its_ticks(device: MemoryDev
 
     transport.to_host = once
     reply = session.window(7)
-    assert reply.ticks == fake_ticks([xorshift_bytes(16), xorshift_bytes(5)])
+    assert reply.ticks == window_ticks(7)
     assert reply.host_s is None
     assert device.runs == 7
 
