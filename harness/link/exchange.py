@@ -107,6 +107,7 @@ class Exchange:
         self._requests += 1
         data = self._link.send(request)
         heard = False
+        refused = 0
         end = time.now() + timing.hello_total_s
         for attempt in itertools.count():
             if time.now() >= end:
@@ -124,8 +125,11 @@ class Exchange:
                 if isinstance(event, ErrorReply):
                     raise refusal(event)
                 if event is REFUSED:
-                    self._damaged += 1
-                    self.limit.bad(len(data))
+                    refused += 1
+                    if refused > 1:
+                        # the first may be about what was on the line before us
+                        self._damaged += 1
+                        self.limit.bad(len(data))
                     until = min(until, time.now() + timing.hurried_s / 10)
                 if isinstance(event, Damaged):
                     until = min(until, time.now() + timing.hurried_s)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from harness.link.frames import Frame, encode
-from tests.link.memory_device import MemoryDevice, fake_ticks, replies_in
+from tests.link.memory_device import FAKE_BYTES, MemoryDevice, fake_ticks, replies_in
 
 
 def ask(device: MemoryDevice, kind: int, sequence: int, body: str = "") -> str:
@@ -206,9 +206,9 @@ def xorshift_bytes(count: int) -> bytes:
     return data[:count]
 
 
-def window_ticks(count: int) -> int:
+def window_ticks(count: int, sizes: tuple[int, ...] = FAKE_BYTES) -> int:
     """What the fake clock shows for so many runs on those."""
-    return count * fake_ticks([xorshift_bytes(16), xorshift_bytes(5)]) % 2**64
+    return count * fake_ticks([xorshift_bytes(size) for size in sizes]) % 2**64
 
 
 def test_a_window_runs_the_model_so_often_on_the_same_inputs(device: MemoryDevice) -> None:

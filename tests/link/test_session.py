@@ -430,7 +430,11 @@ def test_what_an_earlier_session_left_on_the_line_is_not_taken(device: MemoryDev
 
 def test_a_half_sent_request_of_an_earlier_session_is_flushed(device: MemoryDevice) -> None:
     device.serve(b"\x20half a frame")
-    check(session_over(MemoryTransport(device)), 1)
+    session = session_over(MemoryTransport(device))
+    check(session, 1)
+    # which says nothing about the line
+    assert session.frame_bytes == 124
+    assert (session.stats.retries, session.stats.damaged) == (0, 0)
 
 
 def test_a_device_that_restarts_is_reported(device: MemoryDevice) -> None:
