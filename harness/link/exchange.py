@@ -36,6 +36,8 @@ HELD_BACK_BYTES: Final = 2
 #: So few bytes while the device times a section are noise, not the result.
 STRAY_BYTES: Final = 8
 
+BABBLE: Final = 20 * (b"\x55" + DELIMITER)
+
 _MOST_DOUBLINGS: Final = 8
 
 
@@ -203,8 +205,8 @@ class Exchange:
         self._wire.retune(baud)
 
     def babble(self) -> None:
-        """Send what no device can take for a frame, at any rate."""
-        self._wire.write(bytes([0x55] * 16) + DELIMITER)
+        """Send more damaged frames than a device bears at a rate that it was told."""
+        self._wire.write(BABBLE)
 
     # --- sending ------------------------------------------------------------------------------------
 

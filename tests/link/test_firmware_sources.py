@@ -33,7 +33,7 @@ def test_no_warning(cpu: str, tmp_path: Path) -> None:
 
 
 def test_the_uno_keeps_its_memory_for_the_model(tmp_path: Path) -> None:
-    """Link and bench with the port's ring of 128 B: some 300 B of RAM, half of what is allowed; 5 KiB of flash."""
+    """Link, bench and the port's ring of 128 B: some 300 B of RAM, of 600 allowed; 5 KiB of flash."""
     compiler, *flags = CPUS["uno"]
     ram = flash = 0
     for source in SOURCES:

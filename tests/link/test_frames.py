@@ -154,10 +154,11 @@ def test_a_partial_frame_can_be_dropped() -> None:
     assert not deframer.partial
 
 
-def test_a_length_that_lies_is_damage() -> None:
+def test_a_length_that_lies_is_damage(device: MemoryDevice) -> None:
     plain = bytes([1, 0, 0, 9, 0]) + b"abc"
     crc = crc32_bit_by_bit(plain).to_bytes(4, "little")
     deframer = Deframer()
     wire = cobs.encode(plain + crc)
     deframer.feed(wire + b"\0")
     assert deframer.next_frame() == Damaged(why="the body has 3 bytes, its header says 9", wire=wire)
+    assert device.decode(wire + b"\0") == -1

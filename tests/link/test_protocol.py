@@ -159,6 +159,14 @@ def test_a_page_for_another_session_is_dropped() -> None:
     assert (link.state, link.dropped) == (State.GREETING, 1)
 
 
+@pytest.mark.parametrize("kind", [WriteDone, Running, InferDone, ReadDone, Status])
+def test_what_an_earlier_session_left_is_dropped_though_its_number_fits(kind: type[Reply]) -> None:
+    link, sequence = link_in(State.GREETING)
+    link.receive_data(reply(kind, sequence))
+    assert link.next_event() is NEED_DATA
+    assert (link.state, link.dropped) == (State.GREETING, 1)
+
+
 def test_a_damaged_frame_and_a_refused_one_change_no_state() -> None:
     link, sequence = link_in(State.WAITING)
     damaged = bytearray(reply(InferDone, sequence))

@@ -103,6 +103,45 @@ def test_a_window_that_never_ends(device: MemoryDevice) -> None:
     assert transport.now_s < 30
 
 
+def test_a_stray_byte_during_a_section_does_not_end_the_wait(device: MemoryDevice) -> None:
+    transport = Working(device)
+    session = session_over(transport)
+    session.hello()
+    sent = device.encode(Running.TYPE, 0, b"")[:3]
+    stray = sent[1:3]
+
+    def back(data: bytes) -> bytes:
+        return data + stray if replies_in(data)[0].type == Running.TYPE else data
+
+    transport.to_host = back
+    check(session, 1)
+    # what was sent would have reached the device while it timed
+    assert session.stats.retries == 0
+
+
+def test_a_damaged_announcement_makes_no_round_trip_of_an_inference(device: MemoryDevice) -> None:
+    transport = Working(device)
+    session = session_over(transport)
+    session.hello()
+    damaged = iter([True])
+
+    def there(data: bytes) -> bytes:
+        return data[:4] + b"\x55" + data[5:] if next(damaged, False) else data
+
+    def back(data: bytes) -> bytes:
+        return data[:4] + b"\x55" + data[5:] if replies_in(data)[0].type == Running.TYPE else data
+
+    # the first makes the line a bad one, on which time-outs follow the round trips
+    transport.to_device, transport.to_host = there, back
+    for sample in range(3):
+        check(session, sample)
+    lost = iter([b""])
+    transport.to_host = lambda data: next(lost, data)
+    began = transport.now_s
+    session.status()
+    assert transport.now_s - began < 0.2
+
+
 def test_an_echo_in_as_many_frames_as_it_takes(device: MemoryDevice) -> None:
     session = session_over(MemoryTransport(device))
     session.hello()
@@ -183,6 +222,19 @@ def test_a_rate_that_does_not_hold_is_given_up(device: MemoryDevice) -> None:
     assert (session.baud, device.baud) == (START_BAUD, 0)
     check(session, 3)
     assert line.now_s < 60
+
+
+def test_a_rate_at_which_only_the_host_is_heard_is_given_up_soon(device: MemoryDevice) -> None:
+    """The device takes it for proved, and must be told by more than one damaged frame."""
+    line = RatedLine(device, holds=600_000)
+    session = session_over(line)
+    check(session, 1)
+    line.to_device = lambda data: data if line.baud == (device.baud or START_BAUD) else line.garble(data)
+    began = line.now_s
+    assert not session.set_baud(1_000_000)
+    assert (session.baud, device.baud) == (START_BAUD, 0)
+    assert line.now_s - began < 7
+    check(session, 2)
 
 
 def test_a_rate_that_the_device_cannot_make_changes_nothing(device: MemoryDevice) -> None:
