@@ -49,7 +49,8 @@ class Working(MemoryTransport):
         for frame in replies_in(self.device.serve(self.to_device(data))):
             if frame.type in (InferDone.TYPE, WindowDone.TYPE) and self._later:
                 at += self.section_s
-            self._later.append((at, self.to_host(b"\0" + encode(frame))))
+            if passed := self.to_host(b"\0" + encode(frame)):
+                self._later.append((at, passed))
 
     def read(self, timeout_s: float) -> bytes:
         if self._later and self._later[0][0] <= self.now_s + timeout_s:
