@@ -101,7 +101,7 @@ def check_stack(measurement: Measurement, footprint: Footprint) -> None:
     Raises:
         StackBoundError: it does.
     """
-    used, bound = measurement.stack_bytes or 0, footprint.stack_reserve_bytes
+    used, bound = measurement.any_stack_bytes or 0, footprint.stack_reserve_bytes
     if 0 < bound < used:
         raise StackBoundError(
             f"The stack reached {used} bytes; the bound computed from the call graph is {bound}.",

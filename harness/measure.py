@@ -34,7 +34,7 @@ BAUDS: Final = (2_000_000, 1_000_000, 921_600, 500_000, 460_800, 230_400)
 
 #: Samples between two questions for the stack's high-water mark, which a reset wipes out: at most so many,
 #: one after the device was lost before it could be asked, and twice as many after so many answers in a row.
-BATCH: Final = 16
+BATCH: Final = 128
 ANSWERS_BEFORE_GROWTH: Final = 8
 
 
@@ -125,6 +125,7 @@ def _measured(
         ticks=tuple(ticks),
         outputs=values.reshape(len(ticks), -1),
         stack_bytes=device.stack_bytes or None,
+        any_stack_bytes=device.any_stack_bytes or None,
         firmware_sha256=hello.firmware_sha256,
         cpu_hz=hello.cpu_hz or None,
         settings=hello.settings,
@@ -152,8 +153,8 @@ class _Device:
 
     Attributes:
         warmup_ticks: of the first warm-up that came to its end.
-        stack_bytes: the deepest that any answer told. A reset wipes the mark out, so each batch of samples
-            ends with the question for it, and counts only when that is answered.
+        stack_bytes, any_stack_bytes: the deepest that any answer told. A reset wipes the marks out, so each
+            batch of samples ends with the question for them, and counts only when that is answered.
         rx_lost: bytes lost on receiving, as far as the device could still say before it went away.
     """
 
@@ -181,6 +182,7 @@ class _Device:
         self._lost_before = 0
         self.warmup_ticks: tuple[int, ...] = ()
         self.stack_bytes = 0
+        self.any_stack_bytes = 0
         self.rx_lost = 0
 
     def meet(self, session: Session) -> None:
@@ -221,6 +223,7 @@ class _Device:
                 self._on_progress(sample + 1, samples)
         status = session.status()
         self.stack_bytes = max(self.stack_bytes, status.stack_bytes)
+        self.any_stack_bytes = max(self.any_stack_bytes, status.any_stack_bytes)
         self.rx_lost += max(0, status.rx_lost - self._lost_before)
         self._lost_before = status.rx_lost
         grows = answers >= ANSWERS_BEFORE_GROWTH

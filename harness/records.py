@@ -148,9 +148,11 @@ class Measurement:
     """One value per sample of the test set, in its order."""
     outputs: npt.NDArray[Any]
     stack_bytes: int | None
-    """High-water mark by painting; None where the port cannot tell."""
+    """Deepest of the timed sections, by painting; None where the port cannot tell."""
     firmware_sha256: str
     """As the device echoed it."""
+    any_stack_bytes: int | None = None
+    """Deepest of all that ran on the device, interrupts and the link's own code included."""
     windows: tuple[Window, ...] = ()
     """Real boards only: how far the same work differs from one stretch to the next."""
     host_check: HostCheck | None = None

@@ -32,6 +32,8 @@ static struct {
 
 /* Deepest stack of the timed sections that no byte disturbed: what else runs meets interrupts by chance. */
 static unsigned stack_bytes;
+/* Deepest of all that ran since the start. */
+static unsigned any_stack_bytes;
 
 static uint32_t input_bytes_before(uint8_t tensor)
 {
@@ -109,6 +111,16 @@ static int8_t serve_write(uint16_t sequence)
     return 0;
 }
 
+/* How deep the stack went since it was last forgotten. */
+static unsigned note_stack(void)
+{
+    unsigned used = (unsigned)qr_port_stack_used();
+
+    if (used > any_stack_bytes)
+        any_stack_bytes = used;
+    return used;
+}
+
 /* Announces a timed section. Returns a byte that came after the request, or -1: anything but the request's
  * second delimiter is one of too many. */
 static int16_t begin_section(uint16_t sequence)
@@ -121,6 +133,7 @@ static int16_t begin_section(uint16_t sequence)
     qr_port_flush();
     while ((byte = qr_port_getc()) == 0)
         qr_link_receive(&link, 0);
+    note_stack();
     qr_port_stack_forget();
     return byte;
 }
@@ -128,11 +141,13 @@ static int16_t begin_section(uint16_t sequence)
 /* Notes whether a byte came meanwhile. Takes and returns what begin_section does. */
 static int16_t end_section(int16_t held)
 {
+    unsigned used = note_stack();
+
     if (held < 0)
         held = qr_port_getc();
     inference.flags = held >= 0 ? QR_DISTURBED : 0;
-    if (held < 0 && qr_port_stack_used() > stack_bytes)
-        stack_bytes = (unsigned)qr_port_stack_used();
+    if (held < 0 && used > stack_bytes)
+        stack_bytes = used;
     return held;
 }
 
@@ -291,12 +306,14 @@ static int8_t serve_status(uint16_t sequence)
     qr_port_flush();
     qr_port_timer_start();
     empty = qr_port_timer_stop();
+    note_stack();
     qr_put_u32(body, stack_bytes);
-    qr_put_u16(body + 4, qr_port_rx_lost());
-    qr_put_u16(body + 6, link.bad_frames);
-    qr_put_u32(body + 8, inference.count);
-    qr_put_u32(body + 12, empty > UINT32_MAX ? UINT32_MAX : (uint32_t)empty);
-    qr_link_send(&link, QR_REPLY | QR_STATUS, sequence, 16);
+    qr_put_u32(body + 4, any_stack_bytes);
+    qr_put_u16(body + 8, qr_port_rx_lost());
+    qr_put_u16(body + 10, link.bad_frames);
+    qr_put_u32(body + 12, inference.count);
+    qr_put_u32(body + 16, empty > UINT32_MAX ? UINT32_MAX : (uint32_t)empty);
+    qr_link_send(&link, QR_REPLY | QR_STATUS, sequence, 20);
     return 0;
 }
 

@@ -197,10 +197,12 @@ class Status:
     """How the device fares; counts are since its start."""
 
     TYPE: ClassVar[int] = REPLY | StatusRequest.TYPE
-    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IHHII")
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IIHHII")
 
     stack_bytes: int
-    """Deepest stack use; 0 where the port cannot tell."""
+    """Deepest stack use of the timed sections that no byte disturbed; 0 where the port cannot tell."""
+    any_stack_bytes: int
+    """Deepest stack use of everything since the start, interrupts and the link's own code included."""
     rx_lost: int
     """Received bytes that were lost; stays at 65535."""
     bad_frames: int
@@ -211,8 +213,15 @@ class Status:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        stack, lost, bad, inferences, empty = _unpack(cls.LAYOUT, body, "a STATUS reply")
-        return cls(stack_bytes=stack, rx_lost=lost, bad_frames=bad, inferences=inferences, empty_ticks=empty)
+        stack, deepest, lost, bad, inferences, empty = _unpack(cls.LAYOUT, body, "a STATUS reply")
+        return cls(
+            stack_bytes=stack,
+            any_stack_bytes=deepest,
+            rx_lost=lost,
+            bad_frames=bad,
+            inferences=inferences,
+            empty_ticks=empty,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

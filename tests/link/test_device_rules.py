@@ -220,7 +220,7 @@ def test_a_window_runs_the_model_so_often_on_the_same_inputs(device: MemoryDevic
         assert ask(device, 6, 11 + number, body) == f"86:{ticks}00"
         assert device.runs == runs
     assert ask(device, 6, 13, "01000000") == "ff:0502"
-    assert ask(device, 5, 14)[:35] == "85:41010000" + "0000" * 2 + "06010000" + "0" * 8
+    assert ask(device, 5, 14)[:43] == "85:41010000" + "41010000" + "0000" * 2 + "06010000" + "0" * 8
 
 
 def test_a_window_leaves_neither_inputs_nor_outputs(device: MemoryDevice) -> None:

@@ -145,8 +145,15 @@ def test_requests_on_the_wire(request_: Request, kind: int, body: str) -> None:
         (0x84, "0102", ReadDone(data=b"\1\2")),
         (
             0x85,
-            "01000000 0200 0300 04000000 05000000",
-            Status(stack_bytes=1, rx_lost=2, bad_frames=3, inferences=4, empty_ticks=5),
+            "01000000 06000000 0200 0300 04000000 05000000",
+            Status(
+                stack_bytes=1,
+                any_stack_bytes=6,
+                rx_lost=2,
+                bad_frames=3,
+                inferences=4,
+                empty_ticks=5,
+            ),
         ),
         (0x86, "0100000000000080 00", WindowDone(ticks=2**63 + 1, disturbed=False)),
         (0x87, "", BaudDone()),

@@ -51,7 +51,7 @@ BODIES: dict[type[Reply], bytes] = {
     Running: b"",
     InferDone: bytes(9) + b"xy",
     ReadDone: b"hi",
-    Status: bytes(16),
+    Status: bytes(20),
     WindowDone: bytes(9),
     BaudDone: b"",
     EchoDone: b"abc",
