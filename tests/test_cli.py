@@ -7,38 +7,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.boards import load_boards
-from harness.cli import main
 from harness.errors import HangError
 from harness.run_reader import RunReader
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def quantrig(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in an empty folder; gives exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return code, out, err
-
-    return run
+from tests.conftest import Command
 
 
 @pytest.mark.parametrize("arguments", [(), ("sweep",), ("boards",), ("doctor",), ("report",), ("compare",)])
-def test_help_is_there_for_a_newcomer(quantrig: Run, arguments: tuple[str, ...]) -> None:
+def test_help_is_there_for_a_newcomer(quantrig: Command, arguments: tuple[str, ...]) -> None:
     code, out, _ = quantrig(*arguments, "--help")
     assert code == 0
     assert "Usage: quantrig" in out
@@ -84,7 +66,7 @@ BOARDS_WITH_WRONG_KEY = "uno:\n  titel: Uno\n"
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )
 def test_bad_input_gives_one_message_with_the_fix(
-    quantrig: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, parts: tuple[str, ...]
+    quantrig: Command, tmp_path: Path, arguments: tuple[str, ...], code: int, parts: tuple[str, ...]
 ) -> None:
     (tmp_path / "key.yaml").write_text(SPEC_WITH_WRONG_KEY)
     (tmp_path / "type.yaml").write_text(SPEC_WITH_WRONG_TYPE)
@@ -101,7 +83,7 @@ def test_bad_input_gives_one_message_with_the_fix(
 
 
 @pytest.mark.train
-def test_an_unreadable_model_fails_its_cases_and_says_why(quantrig: Run, tmp_path: Path) -> None:
+def test_an_unreadable_model_fails_its_cases_and_says_why(quantrig: Command, tmp_path: Path) -> None:
     (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 not really")
     x, y = np.zeros((40, 4), np.float32), np.arange(40) % 2
     np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
@@ -113,7 +95,7 @@ def test_an_unreadable_model_fails_its_cases_and_says_why(quantrig: Run, tmp_pat
     assert "Traceback" not in out + err
 
 
-def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Run, tmp_path: Path) -> None:
+def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Command, tmp_path: Path) -> None:
     code, out, _ = quantrig(
         "sweep", "--dry-run", "-w", "sine", "--lane", "native:native", "--lane", "uno:hardware"
     )
@@ -124,7 +106,7 @@ def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Run, tm
     assert not (tmp_path / "results").exists()
 
 
-def test_dry_run_leaves_out_what_is_quarantined(quantrig: Run, tmp_path: Path) -> None:
+def test_dry_run_leaves_out_what_is_quarantined(quantrig: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text('- cases: ["*float32*"]\n  comment: Loose plug.\n')
     code, out, _ = quantrig(
         *("sweep", "--dry-run", "-w", "sine", "--lane", "uno:hardware", "--quarantine", "bad.yaml")
@@ -137,7 +119,7 @@ def test_dry_run_leaves_out_what_is_quarantined(quantrig: Run, tmp_path: Path) -
 
 @pytest.mark.train
 def test_what_failed_is_run_again_into_its_folder_and_nothing_is_hidden(
-    quantrig: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quantrig: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hang(*_: object, **__: object) -> None:
         raise HangError("It says nothing any more.")
@@ -166,7 +148,7 @@ def test_what_failed_is_run_again_into_its_folder_and_nothing_is_hidden(
     assert quantrig("sweep", "--retry-failed", "latest")[1].startswith("0 of 1 cases to run")
 
 
-def test_boards_lists_every_board_with_its_lanes(quantrig: Run) -> None:
+def test_boards_lists_every_board_with_its_lanes(quantrig: Command) -> None:
     code, out, _ = quantrig("boards")
     assert code == 0
     for name in (

@@ -10,23 +10,7 @@ import pytest
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from harness.cli import main
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def quantrig(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return run
+from tests.conftest import Command
 
 
 def port(device: str, usb: tuple[int, int] | None = None, **facts: str | None) -> ListPortInfo:
@@ -57,7 +41,7 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return plug
 
 
-def test_boards_makes_a_map_shows_it_and_updates_it(quantrig: Run, plug: Callable[..., None]) -> None:
+def test_boards_makes_a_map_shows_it_and_updates_it(quantrig: Command, plug: Callable[..., None]) -> None:
     plug(LEFT, PLAIN)
     code, out, _ = quantrig("boards")
     assert code == 0
@@ -84,7 +68,7 @@ def test_boards_makes_a_map_shows_it_and_updates_it(quantrig: Run, plug: Callabl
     assert quantrig("boards")[1].splitlines()[-2].split()[:2] == ["uno-e0b1", "uno"]
 
 
-def test_a_map_elsewhere_and_a_broken_one(quantrig: Run, plug: Callable[..., None]) -> None:
+def test_a_map_elsewhere_and_a_broken_one(quantrig: Command, plug: Callable[..., None]) -> None:
     plug(LEFT)
     assert quantrig("boards", "--map", "mine.yaml", "--write-map")[0] == 0
     assert Path("mine.yaml").exists()
@@ -93,7 +77,7 @@ def test_a_map_elsewhere_and_a_broken_one(quantrig: Run, plug: Callable[..., Non
     assert (code, "mine.yaml:1" in err, "'board'" in err) == (2, True, True)
 
 
-def test_doctor_tells_the_traps(quantrig: Run, plug: Callable[..., None]) -> None:
+def test_doctor_tells_the_traps(quantrig: Command, plug: Callable[..., None]) -> None:
     plug(GARBLED)
     _, out, _ = quantrig("doctor")
     assert "TRAP    The device on /dev/ttyUSB0 has no serial number" in out
@@ -111,7 +95,7 @@ def test_doctor_tells_the_traps(quantrig: Run, plug: Callable[..., None]) -> Non
     ],
 )
 def test_a_sweep_that_cannot_know_its_board(
-    quantrig: Run, plug: Callable[..., None], options: tuple[str, ...], words: str
+    quantrig: Command, plug: Callable[..., None], options: tuple[str, ...], words: str
 ) -> None:
     plug(LEFT, RIGHT)
     Path("map.yaml").write_text("uno: left\n")
