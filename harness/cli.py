@@ -114,9 +114,9 @@ def sweep(
             ports=ports,
             map_file=map_file,
         )
-    elif spec or any(value for name, value in options.items() if name != "retries"):
+    elif spec or any(value for name, value in options.items() if name not in ("retries", "quarantine")):
         given = "--resume" if resume else "--retry-failed"
-        raise ConfigError(f"{given} with other options.", fix="A resumed run keeps the sweep it began with.")
+        raise ConfigError(f"{given} with other options.", fix="Only --retries and --quarantine may change.")
     else:
         plan = RunPlan.resume(
             again,
@@ -125,9 +125,12 @@ def sweep(
             ports=ports,
             map_file=map_file,
             retries=options["retries"],
+            quarantine=options["quarantine"],
             only_failed=retry_failed is not None,
         )
     console = _console()
+    for remark in plan.remarks():
+        _say(f"quarantine: {remark}")
     if dry_run:
         _show_plan(console, plan)
     else:
@@ -141,8 +144,6 @@ def _run(console: Console, plan: RunPlan) -> None:
     from harness.report import write_report
 
     pending = plan.pending()
-    for remark in plan.remarks():
-        _say(f"quarantine: {remark}")
     with plan.open_run(("quantrig", *sys.argv[1:])) as writer:
         for repair in writer.repairs:
             console.print(f"resume: {repair}", highlight=False)
@@ -243,7 +244,7 @@ def boards(boards_file: Path | None, map_file: Path | None, write_map: bool) -> 
     from harness.serial_ports import serial_ports
 
     known, plugged = load_boards(boards_file), serial_ports()
-    desk = hardware_map.load_map(map_file, known)
+    desk = hardware_map.load_map(map_file, known, new=write_map)
     console = _console()
     if write_map:
         text, changes = desk.updated(plugged, known)
@@ -269,30 +270,33 @@ def boards(boards_file: Path | None, map_file: Path | None, write_map: bool) -> 
 
 @cli.command()
 @click.option("--boards", "boards_file", type=_PATH, help="A file of your own boards, beside ours.")
-def doctor(boards_file: Path | None) -> None:
+@click.option("--map", "map_file", type=_PATH, help="The boards of your desk [default: hardware-map.yaml].")
+def doctor(boards_file: Path | None, map_file: Path | None) -> None:
     """Say what is missing on this machine for which lane, and the command that installs it; then what would
     trip the boards that are plugged in.
 
     Exit code 4 if a lane of the default sweep cannot run.
     """
     from harness.boards import load_boards
-    from harness.desk_view import ready_lanes
+    from harness.desk_view import attached, ready_lanes
+    from harness.hardware_map import load_map
     from harness.serial_ports import serial_ports
     from harness.sweep import DEFAULT_LANES
     from harness.traps import find_traps
 
     console = _console()
-    known = load_boards(boards_file)
+    known, plugged = load_boards(boards_file), serial_ports()
+    desk = load_map(map_file, known)
     default = {(lane.board, lane.target) for lane in DEFAULT_LANES}
     broken = 0
     for board in known.values():
-        for target, reason in ready_lanes(board):
+        for target, reason in ready_lanes(board, *attached(board, known, desk, plugged)):
             in_default = (board.name, target) in default
             broken += bool(reason and in_default)
             mark = "ready  " if reason is None else "MISSING" if in_default else "-      "
             text = f"{mark} {board.name}:{target}{f'  {reason}' if reason else ''}"
             console.print(text, **_PLAIN)
-    for trap in find_traps(serial_ports(), known):
+    for trap in find_traps(plugged, known):
         console.print(f"TRAP    {trap.what}\n        {trap.fix}", **_PLAIN)
     if broken:
         _say(f"{broken} lanes of the default sweep cannot run here.")

@@ -17,10 +17,11 @@ from typing import Final
 
 from harness.boards import Board
 from harness.errors import ConfigError, PortBusyError
-from harness.hardware_map import UNKNOWN, Entry, HardwareMap, at_location, same_hardware, url_problem
+from harness.hardware_map import UNKNOWN, Entry, HardwareMap, at_location, same_hardware
 from harness.link import Timing
 from harness.link.host_time import SYSTEM, HostTime
 from harness.locks import FileLock
+from harness.map_keys import url_problem
 from harness.resources import cache_dir
 from harness.serial_ports import SerialPort, at_device, serial_ports
 from harness.suggest import nearest
@@ -143,7 +144,7 @@ class _Desk:
         entry = self.map.named(name) or next((e for e in self.map.entries if e.url == name), None)
         if entry is not None:
             return self._of_entry(board, entry)
-        ports = [port for port in self.plugged if name in (port.serial_number, port.location)]
+        ports = [port for port in self.plugged if name == port.serial_number or at_location(port, name)]
         if len(ports) > 1:
             raise _ambiguous(board, [port.address for port in ports])
         port = ports[0] if ports else at_device(name, self.plugged)
@@ -153,10 +154,14 @@ class _Desk:
             raise ConfigError(
                 f"--port {board.name}={name}: {problem}.",
                 cause=f"Nor is it an id in {self.map.path}, nor a serial number or USB location of a port.",
-                fix=nearest(name, [e.id for e in self.map.entries])
-                or "`quantrig boards` shows what is here.",
+                fix=self._close(name),
             )
         return Attachment(id=board.name, board=board.name, url=name)
+
+    def _close(self, name: str) -> str:
+        numbers = [port.serial_number or port.location for port in self.plugged]
+        known = [*(entry.id for entry in self.map.entries), *filter(None, numbers)]
+        return nearest(name, known) if known else "`quantrig boards` shows what is here."
 
     def mapped(self, board: Board) -> Attachment | None:
         """The board by the map: the one that is plugged in, else the first that could be."""
@@ -183,7 +188,7 @@ class _Desk:
 
     def _of_port(self, board: Board, port: SerialPort) -> Attachment:
         if entry := self.map.of(port, self.plugged):
-            return self._of_entry(board, entry)
+            return self._of_entry(board, entry, port)
         return Attachment(
             id=board.name,
             board=board.name,
@@ -193,13 +198,14 @@ class _Desk:
             probe=_own_probe(port),
         )
 
-    def _of_entry(self, board: Board, entry: Entry) -> Attachment:
+    def _of_entry(self, board: Board, entry: Entry, port: SerialPort | None = None) -> Attachment:
+        """The board as the map has it, on `port` if that is known to be it."""
         if entry.board != UNKNOWN and not self._serves(entry, board):
             raise ConfigError(
                 f"{entry.id} is a {entry.board} in {self.map.path}, not a {board.name}.",
                 fix=f"Name another board for {board.name}, or correct the map.",
             )
-        port = entry.port(self.plugged)
+        port = port or entry.port(self.plugged)
         options = {
             name: value
             for name in ("upload_timeout_s", "reply_timeout_s", "return_s")

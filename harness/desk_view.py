@@ -59,7 +59,7 @@ def desk_lines(
         facts.append(f"location {port.location}" if port.location else "")
         yield f"  {'  '.join(filter(None, facts))}"
         yield f"      {_who(port, boards, map_, plugged)}"
-    away = [e for e in map_.entries if e.url is None and e.port(plugged) is None]
+    away = [e for e in map_.entries if e.url is None and not e.ports(plugged)]
     if away:
         yield f"in {map_.path}, but not plugged in:"
     for entry in away:
@@ -71,6 +71,8 @@ def _who(
 ) -> str:
     entry, names = map_.of(port, plugged), candidates(port, boards)
     guess = " or ".join(names)
+    if entry is not None and len(entry.ports(plugged)) > 1:
+        return f"perhaps {entry.id}, which fits other ports too: give its `location` in {map_.path}"
     if entry is not None and entry.board != UNKNOWN:
         return f"{entry.id}: {entry.board}" + (f" ({entry.notes})" if entry.notes else "")
     if entry is not None:

@@ -11,19 +11,18 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
-from harness import board_file
-from harness.board_file import BoardFile, Key
+from harness.board_file import BoardFile
 from harness.boards import Board
 from harness.errors import ConfigError
+from harness.map_keys import KEYS
 from harness.serial_ports import SerialPort, at_device
 from harness.suggest import nearest
 
@@ -34,8 +33,6 @@ DEFAULT_FILE: Final = Path("hardware-map.yaml")
 UNKNOWN: Final = "unknown"
 
 _GUIDE: Final = "docs/HARDWARE.md"
-
-_SCHEMES: Final = ("socket://", "rfc2217://")
 
 _HEAD: Final = """\
 # The boards on this desk. docs/HARDWARE.md explains every key; `quantrig boards --write-map` adds what is
@@ -72,24 +69,31 @@ class Entry:
             raise ValueError("url does not go with serial_number or location")
 
     def port(self, plugged: Sequence[SerialPort]) -> SerialPort | None:
-        """The port that it is on; None: it is not plugged in."""
-        if self.url is not None:
-            return at_device(self.url, plugged)
-        if self.serial_number is not None:
-            found = [port for port in plugged if port.serial_number == self.serial_number]
-            if len(found) > 1 and self.location is not None:
-                found = [port for port in found if at_location(port, self.location)]
-        else:
-            found = [
-                port for port in plugged if self.location is not None and at_location(port, self.location)
-            ]
+        """The port that it is on; None: it is not plugged in.
+
+        Raises:
+            ConfigError: it may be on several.
+        """
+        found = self.ports(plugged)
         if len(found) > 1:
             raise ConfigError(
                 f"{self.id} of the hardware map may be on {' or '.join(port.address for port in found)}.",
                 cause="These ports have the same serial number, or are of one device.",
-                fix="Give `location` with the number after its colon as well.",
+                fix="Give its `location` there as well, with the number after a colon if it has one.",
             )
         return found[0] if found else None
+
+    def ports(self, plugged: Sequence[SerialPort]) -> list[SerialPort]:
+        """The ports that it may be on: several where what the map says of it fits more than one."""
+        if self.url is not None:
+            port = at_device(self.url, plugged)
+            return [port] if port else []
+        if self.serial_number is None:
+            return [p for p in plugged if self.location is not None and at_location(p, self.location)]
+        found = [port for port in plugged if port.serial_number == self.serial_number]
+        if len(found) > 1 and self.location is not None:
+            return [port for port in found if at_location(port, self.location)]
+        return found
 
 
 def at_location(port: SerialPort, location: str) -> bool:
@@ -106,19 +110,29 @@ class HardwareMap:
     entries: tuple[Entry, ...] = ()
     _places: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     """(id, key) -> where its value stands in the text."""
+    _indent: int = 0
+    """The column of the entries' hyphens."""
 
     def named(self, id_: str) -> Entry | None:
         """The entry with this id."""
         return next((entry for entry in self.entries if entry.id == id_), None)
 
     def of(self, port: SerialPort, plugged: Sequence[SerialPort]) -> Entry | None:
-        """The entry of a port that is plugged in."""
-        return next((entry for entry in self.entries if entry.port(plugged) == port), None)
+        """The entry of a port that is plugged in; one that may be on others too, where no other claims it."""
+        claims = [(entry, entry.ports(plugged)) for entry in self.entries]
+        mine = [(len(ports), entry) for entry, ports in claims if port in ports]
+        return min(mine, key=lambda claim: claim[0])[1] if mine else None
 
     def updated(
         self, plugged: Sequence[SerialPort], boards: Mapping[str, Board]
     ) -> tuple[str, tuple[str, ...]]:
-        """The map's text with what is plugged in now, and what has changed, a line each."""
+        """The map's text with what is plugged in now, and what has changed, a line each.
+
+        An entry that may be on several ports is left to the user, and said.
+
+        Raises:
+            ConfigError: the text is no list to whose end entries can be added.
+        """
         edits: list[tuple[int, int, str]] = []
         changes: list[str] = []
         added: list[Entry] = []
@@ -130,6 +144,9 @@ class HardwareMap:
                 taken = {known.id for known in (*self.entries, *added)}
                 added.append(_new_entry(port, plugged, names, taken))
                 changes.append(f"{added[-1].id}: {added[-1].board} on {port.address}")
+                continue
+            if len(fitting := entry.ports(plugged)) > 1:
+                changes.append(_unclear(entry, fitting))
                 continue
             wanted = {}
             if entry.board == UNKNOWN and len(names) == 1:
@@ -143,22 +160,29 @@ class HardwareMap:
         text = self.text
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
-        return _with_entries(text, added, plugged, boards), tuple(changes)
+        text = _with_entries(text, added, plugged, boards, self._indent)
+        _still_a_list(self.path, text, len(self.entries) + len(added))
+        return text, tuple(dict.fromkeys(changes))
 
 
-def load_map(path: Path | None, boards: Mapping[str, Board]) -> HardwareMap:
-    """Read the map; without a name DEFAULT_FILE, if it is there. One that is not there is empty.
+def load_map(path: Path | None, boards: Mapping[str, Board], *, new: bool = False) -> HardwareMap:
+    """Read the map; without a name DEFAULT_FILE, which is empty if it is not there.
+
+    Args:
+        new: so is one that is named: it is about to be made.
 
     Raises:
         ConfigError: it cannot be read, or anything in it is unknown, missing, doubled or contradictory.
     """
-    path = path or DEFAULT_FILE
-    if not path.exists():
+    named, path = path, path or DEFAULT_FILE
+    if (new or named is None) and not path.exists():
         return HardwareMap(path=path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error}.", fix="`quantrig boards --write-map` makes a hardware map."
+        ) from error
     if not re.sub(r"(?m)^\s*#.*$", "", text).strip():
         return HardwareMap(path=path, text=text)
     file = BoardFile(path, guide=_GUIDE)
@@ -177,7 +201,13 @@ def load_map(path: Path | None, boards: Mapping[str, Board]) -> HardwareMap:
         entries[entry.id] = entry
         for key, value in file.items(node, entry.id).items():
             places[entry.id, key] = (value.start_mark.index, value.end_mark.index)
-    return HardwareMap(path=path, text=text, entries=tuple(entries.values()), _places=places)
+    return HardwareMap(
+        path=path,
+        text=text,
+        entries=tuple(entries.values()),
+        _places=places,
+        _indent=root.start_mark.column,
+    )
 
 
 def write_map(path: Path, text: str) -> None:
@@ -228,7 +258,7 @@ def _address(entry: Entry) -> tuple[str | None, ...]:
 
 
 def _entry(file: BoardFile, node: yaml.Node, where: str, boards: Mapping[str, Board]) -> Entry:
-    values = file.values(node, where, _KEYS)
+    values = file.values(node, where, KEYS)
     if values["board"] not in (*boards, UNKNOWN):
         child = file.items(node, where)["board"]
         near = nearest(values["board"], [*boards, UNKNOWN])
@@ -256,8 +286,30 @@ def _new_entry(
     )
 
 
+def _unclear(entry: Entry, ports: Sequence[SerialPort]) -> str:
+    where = " or ".join(port.address for port in ports)
+    return f"{entry.id}: may be {where}: give its `location` (nothing changed)"
+
+
+def _still_a_list(path: Path, text: str, entries: int) -> None:
+    """Refuse a text that is not a list of so many entries: one in brackets, say, with more below them."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        root = None
+    if entries and not (isinstance(root, yaml.SequenceNode) and len(root.value) == entries):
+        raise ConfigError(
+            f"{path} is not laid out so that a board can be added at its end: it is left as it was.",
+            fix="Put each entry on lines of its own that begin with `- id: ...`, nothing around them.",
+        )
+
+
 def _with_entries(
-    text: str, added: Sequence[Entry], plugged: Sequence[SerialPort], boards: Mapping[str, Board]
+    text: str,
+    added: Sequence[Entry],
+    plugged: Sequence[SerialPort],
+    boards: Mapping[str, Board],
+    indent: int,
 ) -> str:
     lines = []
     for entry in added:
@@ -271,93 +323,10 @@ def _with_entries(
                 lines.append(f"  {key}: {_quoted(value)}")
     if not lines:
         return text
+    lines = [f"{' ' * indent}{line}" if line else line for line in lines]
     return (text.rstrip("\n") + "\n" if text else _HEAD) + "\n".join(lines) + "\n"
 
 
 def _quoted(value: str) -> str:
     """As YAML takes it for a text whatever it looks like: many serial numbers look like numbers."""
     return json.dumps(value, ensure_ascii=False)
-
-
-# --- readers of values ---------------------------------------------------------------------------------
-
-
-def _name(file: BoardFile, node: yaml.Node, where: str) -> str:
-    found = board_file.text(file, node, where)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", found):
-        file.refuse(node, f"{where} must be small letters, digits, '-', '_' and '.', not {found[:40]!r}")
-    return found
-
-
-def _address_text(file: BoardFile, node: yaml.Node, where: str) -> str:
-    """A serial number or a location: YAML would take many for numbers, and drop their zeros."""
-    if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float", ":timestamp")):
-        file.refuse(node, f'{where} must be in quotes: "{node.value}"')
-    return board_file.text(file, node, where)
-
-
-def _url(file: BoardFile, node: yaml.Node, where: str) -> str:
-    found = board_file.text(file, node, where)
-    if problem := url_problem(found):
-        file.refuse(node, f"{where}: {problem}")
-    return found
-
-
-def url_problem(url: str) -> str | None:
-    """What is wrong with a port's name; None: nothing."""
-    if url.startswith(_SCHEMES):
-        host = re.fullmatch(r"[a-z0-9]+://(\[[0-9a-fA-F:.]+\]|[^/:\s]+):([0-9]{1,5})(\?\S*)?", url)
-        right = host is not None and int(host[2]) < 65536
-        return None if right else f"{url!r} must be like {url.partition(':')[0]}://host:1234"
-    if re.fullmatch(r"/\S+|COM[0-9]+", url):
-        return None
-    return f"{url!r} is no port: /dev/ttyACM0, COM3, socket://host:port or rfc2217://host:port"
-
-
-def _seconds(file: BoardFile, node: yaml.Node, where: str) -> float:
-    found = node.value if isinstance(node, yaml.ScalarNode) else ""
-    if not node.tag.endswith((":int", ":float")) or not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{0,6})?", found):
-        file.refuse(node, f"{where} must be seconds, at most 9999")
-    if float(found) <= 0:
-        file.refuse(node, f"{where} must be above 0")
-    return float(found)
-
-
-def _command(file: BoardFile, node: yaml.Node, where: str) -> tuple[str, ...]:
-    """A program and its arguments: one text as a shell would split it, or a list of words."""
-    if isinstance(node, yaml.SequenceNode):
-        words = tuple(_address_text(file, child, where) for child in node.value)
-    else:
-        try:
-            words = tuple(shlex.split(board_file.text(file, node, where)))
-        except ValueError as error:
-            file.refuse(node, f"{where}: {error}")
-    if not words:
-        file.refuse(node, f"{where} names no program")
-    return words
-
-
-def _flag(file: BoardFile, node: yaml.Node, where: str) -> bool:
-    if not node.tag.endswith(":bool") or node.value not in ("true", "false"):
-        file.refuse(node, f"{where} must be true or false")
-    return bool(node.value == "true")
-
-
-_KEYS: Final[dict[str, Key]] = {
-    "id": Key(_name),
-    "board": Key(board_file.text),
-    "serial_number": Key(_address_text, required=False),
-    "location": Key(_address_text, required=False),
-    "url": Key(_url, required=False),
-    "probe": Key(_address_text, required=False),
-    "baud": Key(board_file.count, required=False),
-    "notes": Key(board_file.text, required=False),
-    "upload_timeout_s": Key(_seconds, required=False),
-    "reply_timeout_s": Key(_seconds, required=False),
-    "return_s": Key(_seconds, required=False),
-    "power_cycle": Key(_command, required=False),
-    "lines_down": Key(_flag, required=False),
-}
-
-#: Every key that an entry may have, for the tests of the document.
-KEYS: Final[Mapping[str, Any]] = _KEYS

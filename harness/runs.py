@@ -96,12 +96,13 @@ class RunPlan:
         ports: Sequence[str],
         map_file: Path | None = None,
         retries: int | None = None,
+        quarantine: Path | None = None,
         only_failed: bool = False,
     ) -> Self:
         """The plan of a run that was begun before.
 
         Args:
-            retries: in place of what the run was begun with.
+            retries, quarantine: in place of what the run was begun with.
             only_failed: leave out cases that have no row, or whose lane was not available.
 
         Raises:
@@ -111,6 +112,7 @@ class RunPlan:
         stored = RunReader.open(folder).provenance
         spec = spec_from_plain(stored.options)
         spec = spec if retries is None else replace(spec, retries=retries)
+        spec = spec if quarantine is None else replace(spec, quarantine=quarantine)
         plan = cls._expanded(
             spec,
             root=root,
@@ -172,7 +174,7 @@ class RunPlan:
             cases=cases,
             boards=boards,
             workloads={key: value for key, value in workloads.items() if key in used},
-            ports=_attached(_ports(ports, boards), map_file, cases, boards),
+            ports=_attached(_ports(ports, boards, cases), map_file, cases, boards),
             root=root,
             name=name,
             resumed=resumed,
@@ -310,22 +312,34 @@ def _attached(
     given: Mapping[str, str], map_file: Path | None, cases: Sequence[Case], boards: Mapping[str, Board]
 ) -> dict[str, Attachment]:
     """Where the boards are that the cases need."""
-    wanted = sorted({case.board for case in cases if case.target == "hardware"})
+    wanted = sorted({case.board for case in cases if case.target == HARDWARE})
     if not wanted:
         return {}
     map_ = load_map(map_file, boards)
     return resolve(wanted, boards, map_=map_, given=given, plugged=serial_ports())
 
 
-def _ports(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:
+def _ports(given: Sequence[str], boards: Mapping[str, Board], cases: Sequence[Case]) -> dict[str, str]:
     """BOARD=URL or BOARD=ID options."""
-    ports = {}
+    ports: dict[str, str] = {}
+    used = {case.board for case in cases if case.target == HARDWARE}
     for text in given:
         board, equals, url = text.partition("=")
         if not (equals and url and board in boards):
             raise ConfigError(
                 f"--port {text!r} names no board of boards.yaml and where it is.",
                 fix="Write --port uno=/dev/ttyACM0 (see `quantrig boards`).",
+            )
+        if board not in used:
+            # else an emulator's numbers would be taken for those of the board that was named
+            raise ConfigError(
+                f"--port {text}: no case of this sweep runs on a real {board}.",
+                fix=f"Add `-b {board} -t hardware`, or leave --port out.",
+            )
+        if board in ports:
+            raise ConfigError(
+                f"--port names two places for {board}: {ports[board]} and {url}.",
+                fix="A sweep has one board of a kind: start another sweep for the other one.",
             )
         ports[board] = url
     return ports

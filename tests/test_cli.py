@@ -107,13 +107,14 @@ def test_dry_run_shows_cases_flash_writes_and_no_invented_time(quantrig: Command
 
 
 def test_dry_run_leaves_out_what_is_quarantined(quantrig: Command, tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text('- cases: ["*float32*"]\n  comment: Loose plug.\n')
-    code, out, _ = quantrig(
+    (tmp_path / "bad.yaml").write_text('- cases: ["*float32*", "gone*"]\n  comment: Loose plug.\n')
+    code, out, err = quantrig(
         *("sweep", "--dry-run", "-w", "sine", "--lane", "uno:hardware", "--quarantine", "bad.yaml")
     )
     assert code == 0
     assert "2 cases, no estimate" in out
     assert "left out: sine/float32/aot@uno:hardware\n" in out
+    assert "bad.yaml:1: 'gone*' matches no case of this sweep." in err
     assert "flash writes: uno: 2\n" in out
 
 

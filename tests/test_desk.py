@@ -134,6 +134,34 @@ def test_a_name_that_is_nobodys(map_: HardwareMap, given: str, words: str) -> No
         found("uno", given={"uno": given}, map_=map_)
 
 
+def test_a_device_of_several_interfaces_is_named_by_its_socket() -> None:
+    (board,) = found("nucleo_f446re", given={"nucleo_f446re": "1-3"}, plugged=[LEFT, NUCLEO]).values()
+    assert board.url == "/dev/ttyACM2"
+
+
+def test_a_misspelt_name_is_told_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"'zz' is no port.*Known: 1-4, L, R\."):
+        found("uno", given={"uno": "zz"}, plugged=[LEFT, RIGHT, CLONE])
+    with pytest.raises(ConfigError, match="`quantrig boards` shows what is here"):
+        found("uno", given={"uno": "R2"})
+
+
+def test_twins_of_the_map_trouble_only_who_wants_them(tmp_path: Path) -> None:
+    twins = [
+        replace(CLONE, device=f"/dev/ttyUSB{n}", serial_number="0001", location=f"1-{n}") for n in (5, 6)
+    ]
+    (tmp_path / "map.yaml").write_text("- {id: twin, board: esp32dev, serial_number: '0001'}\n")
+    map_ = load_map(tmp_path / "map.yaml", BOARDS)
+    (board,) = found("uno", plugged=[LEFT, *twins], map_=map_).values()
+    assert board.url == LEFT.device
+    with pytest.raises(ConfigError, match=r"twin of the hardware map may be on .*ttyUSB5 .* or .*`location`"):
+        found("esp32dev", plugged=[LEFT, *twins], map_=map_)
+    (board,) = found("esp32dev", given={"esp32dev": "1-6"}, plugged=[LEFT, *twins], map_=map_).values()
+    assert (board.id, board.url) == ("twin", "/dev/ttyUSB6")
+    shown = "\n".join(desk_lines(BOARDS, map_, [LEFT, *twins]))
+    assert shown.count("perhaps twin, which fits other ports too: give its `location`") == 2
+
+
 def test_one_port_is_not_two_different_boards() -> None:
     with pytest.raises(ConfigError, match="stm32f4 and nucleo_f446re would both be"):
         found("stm32f4", "nucleo_f446re", plugged=[NUCLEO])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,32 @@ def test_doctor_tells_the_traps(quantrig: Command, plug: Callable[..., None]) ->
     assert "TRAP" not in quantrig("doctor")[1]
 
 
+def test_doctor_sees_the_boards_that_are_plugged_in(
+    quantrig: Command, plug: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "avrdude").write_text("#!/bin/sh\n")
+    (tmp_path / "avrdude").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    plug(LEFT)
+    assert "ready   uno:hardware\n" in quantrig("doctor")[1]
+    plug()
+    assert "uno:hardware  No Arduino Uno is plugged in" in quantrig("doctor")[1]
+    plug(LEFT, RIGHT)
+    assert "uno:hardware  Arduino Uno may be /dev/ttyACM0" in quantrig("doctor")[1]
+    Path("mine.yaml").write_text("- {id: mine, board: uno, serial_number: 75F00D}\n")
+    plug(LEFT)
+    assert "mine (Arduino Uno, serial number 75F00D) is not" in quantrig("doctor", "--map", "mine.yaml")[1]
+
+
+def test_a_port_is_not_ignored_where_the_board_is_emulated(
+    quantrig: Command, plug: Callable[..., None]
+) -> None:
+    plug(LEFT)
+    code, _, err = quantrig("sweep", "-w", "sine", "-b", "uno", "--port", "uno=75E0B1")
+    assert code == 2
+    assert "no case of this sweep runs on a real uno. Add `-b uno -t hardware`" in err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -92,6 +119,9 @@ def test_doctor_tells_the_traps(quantrig: Command, plug: Callable[..., None]) ->
         (("--port", "uno=75"), "--port uno=75: '75' is no port"),
         (("--port", "uno=socket://lab"), "must be like socket://host:1234"),
         (("--map", "map.yaml"), "map.yaml:1: "),
+        (("--map", "gone.yaml"), "gone.yaml cannot be read"),
+        (("--port", "uno=75E0B1", "--port", "uno=75F00D"), "two places for uno: 75E0B1 and 75F00D"),
+        (("--port", "uno=75E0B1", "--port", "pico=/dev/x"), "no case of this sweep runs on a real pico"),
     ],
 )
 def test_a_sweep_that_cannot_know_its_board(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import hardware_map
+from harness import map_keys
 from harness.boards import load_boards
 from harness.errors import ConfigError
 from harness.hardware_map import HardwareMap, load_map, write_map
@@ -66,8 +66,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert left.power_cycle == ("uhubctl", "-l", "1-1", "-p", "2", "-a", "cycle now")
     assert (rack.url, rack.probe, rack.lines_down) == ("socket://lab:4000", "066D", True)
     assert (far.location, far.power_cycle) == ("1-1.4", ("relay", "3"))
-    used = {name for entry in (left, rack, far) for name in hardware_map.KEYS if getattr(entry, name)}
-    assert used == set(hardware_map.KEYS)
+    used = {name for entry in (left, rack, far) for name in map_keys.KEYS if getattr(entry, name)}
+    assert used == set(map_keys.KEYS)
 
 
 def test_no_file_and_a_file_of_comments_are_empty_maps(
@@ -176,6 +176,44 @@ def test_boards_that_are_numbered_alike_are_told_apart_by_their_sockets(tmp_path
         without.entries[0].port(plugged)
 
 
+def test_a_twin_that_is_plugged_in_later_is_left_to_the_user(tmp_path: Path) -> None:
+    plugged = [port(number, serial_number="0001", location=f"1-{number}") for number in (1, 2)]
+    other = port(3, serial_number="7", location="1-3")
+    alone = written(tmp_path, "- {id: a, board: uno, serial_number: '0001'}\n")
+    assert [alone.of(found, plugged) for found in plugged] == [*alone.entries, *alone.entries]
+    text, changes = alone.updated([*plugged, other], BOARDS)
+    assert changes[1:] == ("uno-7: uno on /dev/ttyACM3 (serial number 7, USB location 1-3)",)
+    assert changes[0].startswith("a: may be /dev/ttyACM1 (serial number 0001, USB location 1-1) or /dev/tty")
+    assert "give its `location`" in changes[0]
+    assert [entry.id for entry in written(tmp_path, text).entries] == ["a", "uno-7"]
+    told = written(tmp_path, alone.text + "- {id: b, board: uno, serial_number: '0001', location: '1-2'}\n")
+    assert told.of(plugged[1], plugged) == told.entries[1], "it says more than the other"
+
+
+@pytest.mark.parametrize("gap", ["", "  "])
+def test_new_entries_stand_below_the_old_ones(tmp_path: Path, gap: str) -> None:
+    text = f"{gap}- id: a\n{gap}  board: uno\n{gap}  serial_number: '1'\n"
+    new, _ = written(tmp_path, text).updated([port(2, serial_number="22")], BOARDS)
+    assert new.startswith(text)
+    assert [entry.id for entry in written(tmp_path, new).entries] == ["a", "uno-22"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[{id: a, board: uno, serial_number: '1'}]\n", "[]\n", "- {id: a, board: uno, url: /dev/x}\n...\n"],
+)
+def test_a_map_that_nothing_can_be_added_to_is_left_alone(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"map.yaml is not laid out .* left as it was.*- id: "):
+        written(tmp_path, text).updated([port(2, serial_number="22")], BOARDS)
+    assert written(tmp_path, text).updated([], BOARDS) == (text, ())
+
+
+def test_a_map_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone.yaml cannot be read.*--write-map"):
+        load_map(tmp_path / "gone.yaml", BOARDS)
+    assert load_map(tmp_path / "gone.yaml", BOARDS, new=True).entries == ()
+
+
 def test_the_interfaces_of_one_device(tmp_path: Path) -> None:
     plugged = [port(n, serial_number="7", location=f"1-1:1.{2 * n}") for n in (0, 1)]
     second = written(tmp_path, "- {id: a, board: uno, serial_number: '7', location: '1-1:1.2'}").entries[0]
@@ -215,6 +253,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 def test_the_document_explains_every_key_and_its_example_is_a_map(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "HARDWARE.md").read_text()
     explained = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
-    assert set(explained) == set(hardware_map.KEYS)
+    assert set(explained) == set(map_keys.KEYS)
     example = text.split("```yaml\n")[1].split("```")[0]
     assert [entry.id for entry in written(tmp_path, example).entries] == ["uno-left", "clone", "rack"]

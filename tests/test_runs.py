@@ -98,6 +98,10 @@ def test_quarantined_cases_are_skipped_with_the_reason_until_they_are_released(t
     file.unlink()
     with pytest.raises(ConfigError, match=r"bad\.yaml cannot be read"):
         _again(root, only_failed=False)
+    other = tmp_path / "other.yaml"
+    other.write_text("- cases: ['*/float32/*']\n  comment: Hangs.\n")
+    named = RunPlan.resume("latest", root=root, boards_file=None, ports=(), quarantine=other)
+    assert list(named.quarantined) == [FLOAT]
 
 
 def _resume(root: Path, boards: Path | None = None) -> RunPlan:
