@@ -129,7 +129,7 @@ def upload(
     words = complaint(done.output, "" if board.upstream else f"{UPLOADERS[how.protocol][0]} ")
     remedy = likely(words, done.output)
     raise UploadError(
-        f"{where} was not flashed in {_ATTEMPTS} attempts: {words}",
+        f"{where} was not flashed in {_ATTEMPTS} attempts: {words.rstrip('.')}.",
         cause=remedy.cause,
         fix=f"{remedy.fix} {see}",
     )
