@@ -44,15 +44,6 @@ static uint32_t input_bytes_before(uint8_t tensor)
     return bytes;
 }
 
-static void send_error(uint16_t sequence, int8_t error)
-{
-    uint8_t *body = qr_link_body(&link);
-
-    body[0] = (uint8_t)-error;
-    body[1] = QR_PROTOCOL_VERSION;
-    qr_link_send(&link, QR_REPLY | QR_ERROR, sequence, 2);
-}
-
 static int8_t serve_hello(uint16_t sequence)
 {
     uint8_t *body = qr_link_body(&link);
@@ -363,6 +354,8 @@ void qr_bench_init(void)
     memset(&inference, 0, sizeof inference);
     qr_rate_init();
     written = 0;
+    /* a host whose request or inference the start cut short need not wait for what will not come */
+    qr_link_send_error(&link, 0, QR_ERR_SESSION);
 }
 
 /* see bench.h */
@@ -387,7 +380,7 @@ void qr_bench_poll(void)
         result = serve(sequence);
     }
     if (result < 0)
-        send_error(sequence, result);
+        qr_link_send_error(&link, sequence, result);
 }
 
 /* see bench.h */

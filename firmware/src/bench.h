@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Forgets any session. Called once, after qr_port_init. */
+/* Forgets any session, and says so to whoever listens. Called once, after qr_port_init. */
 void qr_bench_init(void);
 
 /* Takes one received byte, and serves the request that it completes; idles when there is none. */

@@ -20,13 +20,8 @@ from harness.link.guess import Guess, guess
 from harness.link.host_time import HostTime
 from harness.link.messages import ErrorReply, HelloPage, InferDone, Reply, Running
 from harness.link.pacing import RoundTrip, Timing, Wait
-from harness.link.protocol import NEED_DATA, REFUSED, Event, Link, State
-from harness.link.requests import (
-    HelloRequest,
-    InferRequest,
-    Request,
-    WindowRequest,
-)
+from harness.link.protocol import NEED_DATA, REFUSED, STARTED, Event, Link, State
+from harness.link.requests import HelloRequest, InferRequest, Request, WindowRequest
 from harness.link.sizing import LEAST_TURNAROUND_BYTES, FrameLimit
 from harness.link.wire import Wire
 
@@ -133,7 +128,7 @@ class Exchange:
                         self._damaged += 1
                         self.limit.bad(len(data))
                     until = min(until, time.now() + timing.hurried_s / 10)
-                if isinstance(event, Damaged):
+                if isinstance(event, Damaged) or event is STARTED:
                     until = min(until, time.now() + timing.hurried_s)
                 if event is NEED_DATA:
                     left = until - time.now()

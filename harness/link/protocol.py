@@ -9,13 +9,14 @@ earlier request, or an earlier host session, and is counted and dropped.
     state     event            next state
     NEW       HelloRequest     GREETING
     GREETING  HelloPage        READY       if it echoes the nonce, else dropped
-    GREETING  ErrorReply       BROKEN
+    GREETING  ErrorReply       BROKEN      unless it only says that the device has started
     READY     any request      WAITING
     WAITING   its reply        READY
     WAITING   Running          RUNNING     only after InferRequest or WindowRequest
     WAITING   ErrorReply       BROKEN      unless it only says that the request was not carried out
     WAITING   abandon()        READY       not after InferRequest or WindowRequest
     RUNNING   its reply        READY
+    READY     Started          BROKEN      as in WAITING and RUNNING
     any       Fault            BROKEN
     any       fail()           BROKEN      for good
 """
@@ -27,6 +28,7 @@ from dataclasses import replace
 from typing import Final, NoReturn, get_args
 
 from harness.errors import DeviceFaultError, LocalProtocolError, RemoteProtocolError
+from harness.link.blame import refusal
 from harness.link.frames import DELIMITER, Damaged, Deframer, Frame, encode
 from harness.link.messages import (
     REPLY,
@@ -87,7 +89,16 @@ class Refused(enum.Enum):
 
 REFUSED: Final = Refused.REFUSED
 
-Event = Reply | Damaged | NeedData | Refused
+
+class Started(enum.Enum):
+    """The device has just started, and waits for HELLO."""
+
+    STARTED = enum.auto()
+
+
+STARTED: Final = Started.STARTED
+
+Event = Reply | Damaged | NeedData | Refused | Started
 
 #: What may be sent before and after the first HELLO was answered, and where that leads.
 SENDING: Final[dict[tuple[State, type[Request]], State]] = {
@@ -238,6 +249,7 @@ class Link:
         Raises:
             RemoteProtocolError: an intact reply to the request under way breaks the protocol.
             DeviceFaultError: the device's CPU is in its fault handler.
+            DeviceResetError: the device knows of no session any more.
         """
         while True:
             frame = self._deframer.next_frame()
@@ -247,6 +259,10 @@ class Link:
                 return frame
             if frame.type == ErrorReply.TYPE and frame.body[:1] == bytes([ErrorCode.FRAME]):
                 return REFUSED
+            if frame.type == ErrorReply.TYPE and frame.body[:1] == bytes([ErrorCode.SESSION]):
+                if self._state not in (State.NEW, State.GREETING):
+                    self._raise_reset(frame)
+                return STARTED
             if frame.type == Fault.TYPE:
                 self._raise_fault(frame)
             if self._request is None or frame.sequence != self._sequence or not frame.type & REPLY:
@@ -267,6 +283,12 @@ class Link:
         assert isinstance(fault, Fault)  # noqa: S101 - by its type
         self.fail()
         raise DeviceFaultError(pc=fault.pc, lr=fault.lr, syndrome=fault.syndrome)
+
+    def _raise_reset(self, frame: Frame) -> NoReturn:
+        error = self._parse(frame)
+        assert isinstance(error, ErrorReply)  # noqa: S101 - by its type
+        self.fail()
+        raise refusal(error)
 
     def _was_not_carried_out(self, error: ErrorReply) -> bool:
         """Whether the request is over with nothing done: the conversation can go on."""

@@ -181,6 +181,10 @@ class Session:
     def set_baud(self, baud: int) -> bool:
         """Change the line's rate, prove it by an exchange or two, or go back to the rate after reset.
 
+        Args:
+            baud: not below the rate after reset: bytes at that rate are too short to call back a device which
+                listens at a lower one.
+
         Returns:
             True: the line runs at `baud`. False: it does not, see the property `baud`. Where the line or the
             device cannot, nothing has changed; where nothing came through, it is the rate after reset.
@@ -188,6 +192,8 @@ class Session:
         Raises:
             As `hello`.
         """
+        if baud < self._start_baud:
+            raise ValueError(f"{baud} baud are below the {self._start_baud} that the device starts with.")
         self.hello()
         if baud == self.baud:
             return True

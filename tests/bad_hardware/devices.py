@@ -103,8 +103,8 @@ class MemoryBoard:
     def reset(self, *, stranger: bool = False) -> None:
         """See Device."""
         self.device = self._other if stranger else self._usual
-        self.device.restart()
-        self._sent = []
+        said = self.device.restart()
+        self._sent = [(self._time.now(), said if self.baud == self._line_baud else _garbled(said))]
 
     def set_baud(self, baud: int) -> None:
         """See Device."""

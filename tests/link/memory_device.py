@@ -64,12 +64,15 @@ class MemoryDevice:
         self._library.device_output.restype = ctypes.POINTER(ctypes.c_uint8)
         self.restart()
 
-    def restart(self) -> None:
-        """As after a reset."""
+    def restart(self) -> bytes:
+        """As after a reset. Returns what it says as it starts."""
+        self._library.device_serve(b"", ctypes.c_size_t(0))
         self._library.qr_bench_init()
         self._runs.value = 0
         self._baud.value = 0
+        self._lost.value = 0
         self._ticks.value = 0
+        return self._sent()
 
     @property
     def runs(self) -> int:
@@ -81,12 +84,16 @@ class MemoryDevice:
         """The rate that it was told; 0 is the one after reset."""
         return self._baud.value
 
+    def lose(self, count: int) -> None:
+        """Its port loses so many bytes more."""
+        self._lost.value += count
+
     def fault(self, pc: int, lr: int, syndrome: int) -> bytes:
         """What its fault handler sends."""
         self._library.device_serve(b"", ctypes.c_size_t(0))
         arguments = (ctypes.c_uint32(number) for number in (pc, lr, syndrome))
         self._library.qr_bench_fault(*arguments)
-        return ctypes.string_at(self._library.device_output(), self._library.device_output_bytes())
+        return self._sent()
 
     def serve(self, data: bytes) -> bytes:
         """What the device sends on receiving `data`."""
@@ -104,6 +111,9 @@ class MemoryDevice:
         count: int = self._library.device_decode(data, ctypes.c_size_t(len(data)), frame)
         return frame.raw[:count] if count >= 5 else count
 
+    def _sent(self) -> bytes:
+        return ctypes.string_at(self._library.device_output(), self._library.device_output_bytes())
+
     @property
     def _runs(self) -> ctypes.c_uint32:
         return ctypes.c_uint32.in_dll(self._library, "fake_runs")
@@ -111,6 +121,10 @@ class MemoryDevice:
     @property
     def _baud(self) -> ctypes.c_uint32:
         return ctypes.c_uint32.in_dll(self._library, "fake_baud")
+
+    @property
+    def _lost(self) -> ctypes.c_uint16:
+        return ctypes.c_uint16.in_dll(self._library, "fake_rx_lost")
 
     @property
     def _ticks(self) -> ctypes.c_uint64:

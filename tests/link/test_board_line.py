@@ -86,6 +86,8 @@ def test_a_board_that_another_computer_shares(native_firmware: Path, speak: str)
     with SharedPort(native_firmware, speak) as shared:
         line = open_line(shared.url, 57_600)
         assert line.baud == 57_600
+        while line.read(0.3):
+            pass  # the process says that it has started, unless that was before we came
         assert line.read(0.0) == b""
         converse(line)
         shared.drop()

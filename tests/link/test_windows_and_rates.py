@@ -249,6 +249,13 @@ def test_a_rate_that_the_device_cannot_make_changes_nothing(device: MemoryDevice
     check(session, 1)
 
 
+def test_no_rate_from_which_the_device_could_not_be_called_back(device: MemoryDevice) -> None:
+    session = session_over(RatedLine(device))
+    with pytest.raises(ValueError, match="57600 baud are below"):
+        session.set_baud(57_600)
+    check(session, 1)
+
+
 def test_a_line_without_rates(device: MemoryDevice) -> None:
     session = session_over(MemoryTransport(device))
     assert not session.set_baud(1_000_000)
@@ -333,6 +340,51 @@ def test_a_reset_in_mid_inference_is_noticed_soon(device: MemoryDevice) -> None:
     with pytest.raises(DeviceResetError):
         session.infer(fake_inputs(2))
     assert transport.now_s - began < 1.0
+
+
+@pytest.mark.parametrize("said", ["all", "damaged"])
+def test_a_device_that_starts_in_mid_inference_need_not_be_waited_for(
+    device: MemoryDevice, said: str
+) -> None:
+    """The first inference is given a minute, a window as long as it should take; the start tells sooner."""
+    transport = Working(device)
+    transport.section_s = 40.0
+    session = session_over(transport)
+    session.hello()
+    honest = transport.write
+
+    def write(data: bytes) -> None:
+        honest(data)
+        if transport._later[-1][0] > transport.now_s:
+            # a second into the section, with the result still to come
+            started = device.restart()
+            transport._later[-1] = (transport.now_s + 1, started if said == "all" else started[:-4] + b"\0")
+
+    transport.write = write  # type: ignore[method-assign]
+    began = transport.now_s
+    with pytest.raises(DeviceResetError):
+        session.infer(fake_inputs(1))
+    assert transport.now_s - began < 2.0
+
+
+def test_a_device_that_starts_between_two_requests_is_noticed_before_the_second(device: MemoryDevice) -> None:
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    check(session, 1)
+    transport._arrived += device.restart()
+    with pytest.raises(DeviceResetError):
+        session.status()
+
+
+def test_a_device_that_starts_is_greeted_soon(device: MemoryDevice) -> None:
+    """And what an earlier start left in a buffer is no error."""
+    transport = Working(device)
+    transport._later = [(0.0, device.restart()), (0.1, device.restart())]
+    transport.to_device = lambda data: data if transport.now_s >= 0.1 else b""
+    session = session_over(transport)
+    session.hello()
+    assert 0.1 < transport.now_s < 0.15
+    session.status()
 
 
 def test_after_a_fault_nothing_is_believed(device: MemoryDevice) -> None:

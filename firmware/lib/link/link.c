@@ -120,3 +120,13 @@ void qr_link_send(struct qr_link *link, uint8_t type, uint16_t sequence, uint16_
         qr_port_putc(0);
     }
 }
+
+/* see qr_link.h */
+void qr_link_send_error(struct qr_link *link, uint16_t sequence, int8_t error)
+{
+    uint8_t *body = qr_link_body(link);
+
+    body[0] = (uint8_t)-error;
+    body[1] = QR_PROTOCOL_VERSION;
+    qr_link_send(link, QR_REPLY | QR_ERROR, sequence, 2);
+}

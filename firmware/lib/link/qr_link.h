@@ -38,6 +38,9 @@ int8_t qr_link_receive(struct qr_link *link, uint8_t byte);
 /* Sends the frame whose body of `body_bytes` is already in place. */
 void qr_link_send(struct qr_link *link, uint8_t type, uint16_t sequence, uint16_t body_bytes);
 
+/* Sends an ERROR reply with a negative qr_error. */
+void qr_link_send_error(struct qr_link *link, uint16_t sequence, int8_t error);
+
 static inline uint8_t qr_link_type(const struct qr_link *link)
 {
     return link->frame[0];

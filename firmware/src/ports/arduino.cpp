@@ -53,9 +53,17 @@ static uint32_t line_baud = QR_START_BAUD;
 /* A USB core makes a packet of each write: bytes are gathered. */
 static uint8_t out[64];
 static uint8_t out_used;
+#ifndef QR_ARDUINO_UART
+/* Somebody has spoken to us. Before, a USB core might wait long for somebody to take what it sends. */
+static uint8_t spoken_to;
+#endif
 
 static void send_out(void)
 {
+#ifndef QR_ARDUINO_UART
+    if (!spoken_to)
+        out_used = 0;
+#endif
     if (out_used != 0) {
         Serial.write(out, out_used);
         out_used = 0;
@@ -92,10 +100,16 @@ void qr_port_init(void)
 /* see port.h */
 int16_t qr_port_getc(void)
 {
+    int16_t byte;
+
 #ifndef __AVR__
     send_out();
 #endif
-    return (int16_t)Serial.read();
+    byte = (int16_t)Serial.read();
+#ifndef QR_ARDUINO_UART
+    spoken_to |= byte >= 0;
+#endif
+    return byte;
 }
 
 /* see port.h */

@@ -23,6 +23,7 @@ static uint32_t runs_at_start;
 
 #define MOST_BAUD 2000000
 uint32_t fake_baud; /* the rate that the device thinks it has; 0 after reset */
+uint16_t fake_rx_lost;
 static const char settings[] = "clock=fake;flash_ws=5";
 
 /* see port_memory.h */
@@ -123,7 +124,7 @@ uint8_t qr_port_setting(uint8_t at)
 
 uint16_t qr_port_rx_lost(void)
 {
-    return 0;
+    return fake_rx_lost;
 }
 
 void qr_port_timer_start(void)
