@@ -209,11 +209,16 @@ class Recovery:
 
     def _given_up(self, error: QuantrigError) -> QuantrigError:
         """`error`, with what was tried; a device that once answered and now is silent hangs."""
-        kind = HangError if self._met and isinstance(error, NoReplyError) else type(error)
+        if self._met and isinstance(error, NoReplyError):
+            error = HangError(
+                "The device answered, then fell silent.",
+                cause="It hangs, or lost its power; neither waiting nor opening its line anew helped.",
+                fix="Reset it by hand; `power_cycle` in hardware-map.yaml is a command that does it.",
+            )
         tried = f"given up after {self._troubles} troubles in a row"
         if self.power_cycles or self.reconnects:
             tried += f", {self.reconnects} times opened anew, {self.power_cycles} times power-cycled"
-        return kind(f"{error.what} ({tried})", cause=error.cause, fix=error.fix)
+        return type(error)(f"{error.what.rstrip('.')} ({tried}).", cause=error.cause, fix=error.fix)
 
 
 def _holds(session: Session) -> bool:

@@ -17,7 +17,7 @@ from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
 from harness.desk import Attachment, absence
-from harness.errors import ConfigError, QuantrigError, UnavailableError
+from harness.errors import HangError, QuantrigError, UnavailableError
 from harness.link import Session, Timing, Transport
 from harness.link.board_line import BoardPlace, BoardTransport, open_board
 from harness.link.host_time import SYSTEM, HostTime
@@ -96,14 +96,21 @@ def open(  # noqa: A001 - the name that every target has
 def _place(board: Board, baud: int, port: Attachment, log: Path) -> BoardPlace:
     def power_cycle() -> None:
         _note(log, f"{port.id}: turned off and on by `{shlex.join(port.power_cycle)}`.")
-        done = children.run(port.power_cycle, timeout_s=_POWER_CYCLE_S, log=log)
-        if done.returncode != 0:
-            ended = (
-                f"took more than {_POWER_CYCLE_S:g} s" if done.timed_out else f"exit code {done.returncode}"
-            )
-            raise ConfigError(
-                f"The power-cycle command of {port.id} failed ({ended}): {done.output.strip()[-200:]}",
-                fix=f"Try it by hand: `{shlex.join(port.power_cycle)}`.",
+        ended = output = ""
+        try:
+            done = children.run(port.power_cycle, timeout_s=_POWER_CYCLE_S, log=log)
+        except UnavailableError as error:
+            ended = error.what
+        else:
+            output = f" {done.output.strip()[-200:]}".rstrip()
+            if done.timed_out:
+                ended = f"It took more than {_POWER_CYCLE_S:g} s."
+            elif done.returncode != 0:
+                ended = f"Exit code {done.returncode}."
+        if ended:
+            raise HangError(
+                f"{port.id} hangs, and its power-cycle command failed. {ended}{output}",
+                fix=f"Try it by hand: `{shlex.join(port.power_cycle)}`; it stands in the hardware map.",
             )
 
     return BoardPlace(

@@ -84,6 +84,9 @@ def test_a_hung_board_that_nothing_resets_is_given_up(devices: Devices) -> None:
     assert isinstance(error, HangError)
     assert error.reason_code is ReasonCode.HANG
     assert "given up after 3 troubles in a row, 2 times opened anew" in str(error)
+    assert "answered, then fell silent (given up" in str(error)
+    assert "`power_cycle`" in str(error)
+    assert "does not run our firmware" not in str(error)
     assert seconds < 90
 
 

@@ -25,7 +25,7 @@ import pytest
 from harness.boards import Board, Reset, Upload
 from harness.build import Firmware
 from harness.desk import Attachment
-from harness.errors import ConfigError, LineLostError, PortBusyError, UnavailableError, UploadError
+from harness.errors import HangError, LineLostError, PortBusyError, UnavailableError, UploadError
 from harness.link.serial_line import SerialTransport
 from harness.link.session import Session
 from harness.link.transport import Recoverable, Retunable
@@ -308,10 +308,29 @@ def test_the_users_power_cycle_command(
             assert hurried.slept == [UNO.reset.settle_s] * 2
             Session(transport).hello()
         assert "turned off and on by" in log.read_text()
-        failing = replace(at(port), power_cycle=("sh", "-c", "echo no such relay; exit 3"))
-        with hardware.open(firmware, UNO, log=log, port=failing, time=hurried) as transport:
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (("sh", "-c", "echo no such relay; exit 3"), r"Exit code 3\. no such relay"),
+        (("/no/such/relay", "on"), r"The program /no/such/relay was not found.*by hand: `/no/such/relay on`"),
+    ],
+)
+def test_a_power_cycle_command_that_fails_leaves_a_board_that_hangs(
+    cache: Path,
+    tmp_path: Path,
+    firmware: Firmware,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: tuple[tuple[str, ...], str],
+) -> None:
+    fake_avrdude(monkeypatch, tmp_path)
+    command, words = failure
+    with desk(cache) as (port, _):
+        failing = replace(at(port), power_cycle=command)
+        with hardware.open(firmware, UNO, log=tmp_path / "log", port=failing, time=Hurried()) as transport:
             assert isinstance(transport, Recoverable)
-            with pytest.raises(ConfigError, match=r"of uno failed \(exit code 3\): no such relay"):
+            with pytest.raises(HangError, match=f"uno hangs, and its power-cycle command failed. {words}"):
                 transport.power_cycle()
 
 
