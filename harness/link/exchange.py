@@ -164,7 +164,7 @@ class Exchange:
             window_s = request.count * self._slowest_s
         self._window_s = window_s
         wait = Wait(self._time, unanswered=self._surplus)
-        tries = _Tries(self._timing, attempts)
+        tries = _Tries(self._timing, attempts, raised=self._wire.baud != self._timing.baud)
         line_bytes = self._first(request, wait)
         while True:
             result = self._await(request, wait, None if tries.failures else following)
@@ -181,7 +181,7 @@ class Exchange:
                 )
             if result is not Trouble.SILENCE:
                 self.limit.bad(line_bytes)
-            if tries.end_with(result):
+            if tries.end_with(result, heard=wait.disturbed):
                 raise no_reply(type(request).__name__, tries.failures, hangs=tries.in_silence)
             if not self._link.runs and is_too_long(request, self.limit):
                 self._link.abandon()
@@ -373,20 +373,27 @@ class Exchange:
 class _Tries:
     """How often one request has failed."""
 
-    def __init__(self, timing: Timing, attempts: int | None) -> None:
-        self._most = timing.damaged_attempts if attempts is None else attempts
-        self._most_silent = min(self._most, timing.attempts)
+    def __init__(self, timing: Timing, attempts: int | None, *, raised: bool) -> None:
+        most, silent = timing.damaged_attempts, timing.attempts
+        if raised:
+            # that line was good; if it is none now, the device is elsewhere
+            most, silent = max(1, most // 4), max(1, silent // 2)
+        self._most = most if attempts is None else attempts
+        self._most_silent = min(self._most, silent)
+        self._heard_at = 0
         self.failures = 0
         self.silences = 0
-        """In a row."""
+        """In a row: nothing came that could be an answer."""
 
-    def end_with(self, trouble: Trouble) -> bool:
-        """Note a failure; True: that was the last attempt."""
+    def end_with(self, trouble: Trouble, *, heard: bool) -> bool:
+        """Note a failure, and whether anything came at all; True: that was the last attempt."""
         self.failures += 1
         self.silences = self.silences + 1 if trouble is Trouble.SILENCE else 0
-        return self.failures >= self._most or self.in_silence
+        if heard:
+            self._heard_at = self.failures
+        return self.failures >= self._most or self.silences >= self._most_silent
 
     @property
     def in_silence(self) -> bool:
-        """True when nothing came so often that it is the device's fault."""
-        return self.silences >= self._most_silent
+        """True when nothing at all came so often that it is the device's fault."""
+        return self.failures - self._heard_at >= self._most_silent

@@ -106,11 +106,13 @@ class Wait:
         """Copies of this request, and what went out before them, that may still be answered."""
         self.announced = False
         """The device has said, or probably said, in answer to this copy that it runs the model."""
+        self.disturbed = False
+        """Something arrived damaged after this copy went out."""
 
     def sent(self, seconds: float, *, quiet_s: float, copies: int) -> None:
         """Copies of the request went out; a reply is due in `seconds`."""
         self.unanswered += copies
-        self.announced = False
+        self.announced = self.disturbed = False
         self._quiet_s = quiet_s
         self._restart(seconds)
 
@@ -147,6 +149,7 @@ class Wait:
 
     def damaged(self) -> None:
         """Something arrived damaged: when a section began or ended is not known any more."""
+        self.disturbed = True
         self._announced_at = None
 
     def resumed(self) -> None:

@@ -177,3 +177,14 @@ def test_after_trouble_the_rate_is_raised_again(devices: Devices, mishap: Mishap
     result, line = at_rates(devices, late)
     assert line.struck[mishap] == 1
     assert result.link.baud in (500_000, 460_800)
+
+
+def test_a_reset_at_a_raised_rate_is_not_taken_for_a_hang(devices: Devices) -> None:
+    """Not even where nothing that the device says can be understood, and each question costs seconds."""
+    schedule = Schedule(seed=1, power_switch=True, resets_on_open=True)
+    _, clean = at_rates(devices, schedule)
+    for back in range(20, 120, 20):
+        late = replace(schedule, once=once(Mishap.RESET, frame=clean.frames - back))
+        result, line = at_rates(devices, late)
+        assert line.struck[Mishap.RESET] == 1
+        assert (result.link.reconnects, result.link.power_cycles) == (0, 0)

@@ -290,6 +290,39 @@ def test_the_next_session_finds_a_device_at_a_raised_rate(device: MemoryDevice) 
     assert device.baud == 0
 
 
+def test_a_device_that_was_reset_at_a_raised_rate_is_given_up_sooner(device: MemoryDevice) -> None:
+    """It listens at the rate after reset, and whatever it says is noise; at that rate more is tried."""
+    line = RatedLine(device)
+    session = session_over(line)
+    assert session.set_baud(1_000_000)
+    check(session, 1)
+    device.restart()
+    with pytest.raises(RemoteProtocolError, match="sent 16 times"):
+        session.status()
+    line.set_baud(START_BAUD)
+    session = session_over(line)
+    check(session, 1)
+    line.holds = 0
+    with pytest.raises(RemoteProtocolError, match="sent 64 times"):
+        session.status()
+
+
+def test_a_device_that_answers_what_nobody_understands_does_not_hang(device: MemoryDevice) -> None:
+    """Twelve bytes may be RUNNING or a refusal, so each time a lone delimiter asks for more."""
+    transport = MemoryTransport(device)
+    session = session_over(transport)
+    session.hello()
+    transport.to_host = lambda data: b"\0" + bytes(range(0x31, 0x31 + 12)) + b"\0" if data else b""
+    with pytest.raises(RemoteProtocolError, match="WindowRequest, sent 8 times"):
+        session.window(1)
+    transport.to_host = lambda data: data
+    session = session_over(transport)
+    session.hello()
+    transport.to_host = lambda data: b""
+    with pytest.raises(HangError, match="WindowRequest, sent 8 times"):
+        session.window(1)
+
+
 # --- faults ----------------------------------------------------------------------------------------------
 
 
