@@ -123,6 +123,12 @@ def warnings_of(run: CaseRun) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def note(log: Path, text: str) -> None:
+    """Write a line into a case's log."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
 def outcome_of(error: Exception, log: Path) -> Outcome:
     """An error as a row's outcome; one that nobody foresaw leaves its traceback in the log."""
     if isinstance(error, QuantrigError):

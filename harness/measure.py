@@ -46,6 +46,7 @@ def measure(
     warmup: int = 3,
     on_progress: Callable[[int, int], None] | None = None,
     on_link: Callable[[LinkRecord], None] | None = None,
+    note: Callable[[str], None] = lambda _: None,
     timing: Timing | None = None,
     time: HostTime = SYSTEM,
     policy: RecoveryPolicy | None = None,
@@ -61,6 +62,7 @@ def measure(
             the device is followed by one more, on numbers of its own, which is not kept.
         on_progress: called with (samples done, samples) after every sample.
         on_link: called once, at the end, with what the line went through; also when nothing was measured.
+        note: told in a sentence each trouble on the link, and each rate that does not hold.
         timing: time-outs of the link.
         time: the host's seconds.
         policy: when a device that makes trouble is given up.
@@ -90,6 +92,7 @@ def measure(
         time=time,
         policy=policy,
         bauds=[baud for baud in BAUDS if transport.baud and baud > transport.baud] if real_time else [],
+        note=note,
     )
     try:
         return _measured(recovery, device, inputs, real_time=real_time)

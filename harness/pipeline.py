@@ -28,6 +28,7 @@ from harness.case_run import (
     ended,
     facts_of,
     mismatch,
+    note,
     now_text,
     outcome_of,
     warnings_of,
@@ -290,6 +291,7 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
             inputs=[inputs],
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
             on_link=run.keep_link,
+            note=partial(note, log),
             timing=port.timing(transport.baud) if port is not None else None,
             real_time=case.target == HARDWARE,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.errors import HangError, RemoteProtocolError
+from harness.errors import HangError, RemoteProtocolError, UnavailableError
 from harness.link.exchange import Exchange
 from harness.link.messages import ErrorReply
 from harness.link.requests import BaudRequest, EchoRequest
@@ -34,8 +34,12 @@ def change_rate(exchange: Exchange, *, baud: int, start_baud: int) -> bool:
         exchange.ask(EchoRequest(data=_PROOF), attempts=_ATTEMPTS)
     except (HangError, RemoteProtocolError):
         exchange.abandon()
-        exchange.babble()
-        exchange.retune(start_baud)
-        exchange.ask(EchoRequest(data=_PROOF))
-        return False
-    return True
+    except UnavailableError:
+        # the device is there already
+        pass
+    else:
+        return True
+    exchange.babble()
+    exchange.retune(start_baud)
+    exchange.ask(EchoRequest(data=_PROOF))
+    return False

@@ -59,6 +59,7 @@ class Recovery:
         policy: when to give up.
         bauds: rates to go to after meeting the device, best first; those that do not hold are left out from
             then on.
+        note: told in a sentence each trouble, and each rate that does not hold.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class Recovery:
         time: HostTime = SYSTEM,
         policy: RecoveryPolicy | None = None,
         bauds: Sequence[int] = (),
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._transport = transport
         self._meet = meet
         self._prepare = prepare
         self._bauds = list(bauds)
+        self._note = note
         self._timing = timing
         self._time = time
         self._policy = policy or RecoveryPolicy()
@@ -123,6 +126,7 @@ class Recovery:
                 return work(self._greeted())
             except TROUBLES as error:
                 self._end_session()
+                self._note(f"Trouble on the link: {error}")
                 self._blame_baud(error)
                 self._recover(error)
 
@@ -153,6 +157,7 @@ class Recovery:
             if session.set_baud(baud) and _holds(session):
                 self._bauds.insert(0, baud)
                 return
+            self._note(f"The line does not hold {baud} baud, or an end cannot make them.")
         if self._start_baud is not None:
             session.set_baud(self._start_baud)
 
@@ -164,7 +169,7 @@ class Recovery:
         """A rate at which the line fails does not hold, however well it stood its test."""
         raised = bool(self._bauds) and self._transport.baud == self._bauds[0] != self._start_baud
         if raised and not isinstance(error, DeviceResetError | LineLostError):
-            del self._bauds[0]
+            self._note(f"{self._bauds.pop(0)} baud are not tried again.")
 
     def _recover(self, error: QuantrigError) -> None:
         """Put the device right after `error`, or raise what ends the attempts."""
@@ -173,6 +178,7 @@ class Recovery:
             try:
                 self._put_right(error)
             except LineLostError as lost:
+                self._note(f"Trouble on the link: {lost}")
                 error = lost
             else:
                 return

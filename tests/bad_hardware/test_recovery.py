@@ -142,11 +142,20 @@ def test_foreign_chatter_is_no_trouble(devices: Devices) -> None:
 # --- the line's rate ------------------------------------------------------------------------------------
 
 
-def at_rates(devices: Devices, schedule: Schedule) -> tuple[Measurement, BadLine]:
+def at_rates(
+    devices: Devices, schedule: Schedule, notes: list[str] | None = None
+) -> tuple[Measurement, BadLine]:
     time = VirtualTime()
     board = MemoryBoard(*devices, time=time, start_baud=115_200, inference_s=0.004)
     line = BadLine(board, schedule, time=time, baud=115_200)
-    result = measure(line, expected_digest=DIGEST, inputs=ARRAYS, time=time, real_time=True)
+    result = measure(
+        line,
+        expected_digest=DIGEST,
+        inputs=ARRAYS,
+        time=time,
+        real_time=True,
+        note=notes.append if notes is not None else lambda _: None,
+    )
     check(result, line, time)
     assert board.baud == line.baud == result.link.baud
     return result, line
@@ -163,7 +172,10 @@ def test_the_rate_is_raised_to_the_best_that_both_ends_know(devices: Devices) ->
 
 @pytest.mark.parametrize("highest", [500_000, 460_800, 200_000])
 def test_a_rate_that_does_not_hold_is_left_for_one_that_does(devices: Devices, highest: int) -> None:
-    result, _ = at_rates(devices, Schedule(seed=1, highest_baud=highest))
+    notes: list[str] = []
+    result, _ = at_rates(devices, Schedule(seed=1, highest_baud=highest), notes)
+    for baud in BAUDS:
+        assert any(f"not hold {baud} baud" in note for note in notes) == (baud > highest)
     holding = [baud for baud in (*BAUDS, 115_200) if baud <= highest]
     assert (result.link.start_baud, result.link.baud) == (115_200, holding[0])
 
@@ -174,9 +186,12 @@ def test_after_trouble_the_rate_is_raised_again(devices: Devices, mishap: Mishap
     _, line = at_rates(devices, schedule)
     # in the midst of what comes after the rates were tried
     late = replace(schedule, once=once(mishap, frame=line.frames - 30))
-    result, line = at_rates(devices, late)
+    notes: list[str] = []
+    result, line = at_rates(devices, late, notes)
     assert line.struck[mishap] == 1
     assert result.link.baud in (500_000, 460_800)
+    assert any("Trouble on the link" in note for note in notes)
+    assert ("500000 baud are not tried again." in notes) == (result.link.baud == 460_800)
 
 
 def test_a_reset_at_a_raised_rate_is_not_taken_for_a_hang(devices: Devices) -> None:

@@ -8,7 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.errors import DeviceFaultError, DeviceResetError, HangError, RemoteProtocolError
+from harness.errors import (
+    DeviceFaultError,
+    DeviceResetError,
+    HangError,
+    RemoteProtocolError,
+    UnavailableError,
+)
 from harness.link import Session, Timing
 from harness.link.frames import Frame, encode
 from harness.link.messages import InferDone, Running, WindowDone
@@ -254,6 +260,27 @@ def test_no_rate_from_which_the_device_could_not_be_called_back(device: MemoryDe
     with pytest.raises(ValueError, match="57600 baud are below"):
         session.set_baud(57_600)
     check(session, 1)
+
+
+def test_a_rate_that_the_hosts_port_cannot_make_is_given_up(device: MemoryDevice) -> None:
+    """The device has it by then, and must be called back."""
+    line = RatedLine(device)
+    honest = line.set_baud
+
+    def set_baud(baud: int) -> None:
+        if baud > 1_000_000:
+            raise UnavailableError(f"no {baud} baud")
+        honest(baud)
+
+    line.set_baud = set_baud  # type: ignore[method-assign]
+    session = session_over(line)
+    assert not session.set_baud(2_000_000)
+    assert (session.baud, line.baud, device.baud) == (START_BAUD, START_BAUD, 0)
+    check(session, 1)
+    assert session.set_baud(1_000_000)
+    assert not session.set_baud(2_000_000)
+    assert (session.baud, line.baud, device.baud) == (START_BAUD, START_BAUD, 0)
+    check(session, 2)
 
 
 def test_a_line_without_rates(device: MemoryDevice) -> None:
