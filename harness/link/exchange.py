@@ -129,7 +129,9 @@ class Exchange:
                         self.limit.bad(len(data))
                     until = min(until, time.now() + timing.hurried_s / 10)
                 if isinstance(event, Damaged) or event is STARTED:
-                    until = min(until, time.now() + timing.hurried_s)
+                    # on a line that is known to be bad this is rather the reply than a board that chatters
+                    rest_s = timing.hurried_s / 10 if self.limit.troubled else timing.hurried_s
+                    until = min(until, time.now() + rest_s)
                 if event is NEED_DATA:
                     left = until - time.now()
                     received = self._wire.read(left) if left > 0 else b""
