@@ -156,10 +156,10 @@ def _run(console: Console, plan: RunPlan) -> None:
             _say(f"quantrig: {error}")
             _abandon(error.exit_code)
         except (KeyboardInterrupt, BrokenPipeError) as error:
-            why = (
-                "interrupted" if isinstance(error, KeyboardInterrupt) else "nobody reads its output any more"
-            )
-            _say(f"quantrig: {why}; `quantrig sweep --resume {shlex.quote(str(writer.path))}` continues.")
+            stopped = isinstance(error, KeyboardInterrupt)
+            why = "interrupted" if stopped else "nobody reads its output any more"
+            again = shlex.join(("--resume", str(writer.path), *plan.desk))
+            _say(f"quantrig: {why}; `quantrig sweep {again}` continues.")
             _abandon(130)
         folder = writer.path
     report_file = write_report(folder)

@@ -58,6 +58,8 @@ class RunPlan:
     only_failed: bool = False
     """Of a resumed run, only the cases that failed."""
     quarantine: Quarantine | None = None
+    desk: tuple[str, ...] = ()
+    """The options that say what boards there are and where, as --resume needs them again."""
 
     @classmethod
     def from_options(
@@ -180,6 +182,11 @@ class RunPlan:
             resumed=resumed,
             only_failed=only_failed,
             quarantine=Quarantine.read(spec.quarantine) if spec.quarantine else None,
+            desk=(
+                *(("--boards", str(boards_file)) if boards_file else ()),
+                *(word for port in ports for word in ("--port", port)),
+                *(("--map", str(map_file)) if map_file else ()),
+            ),
         )
 
     def reserve(self, *, wait: bool, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:

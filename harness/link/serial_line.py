@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import warnings
 from pathlib import Path
@@ -184,11 +185,7 @@ class SocketTransport:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         except (OSError, ValueError) as error:
-            raise NoBoardError(
-                f"{url} cannot be opened: {error}.",
-                cause="Nobody listens there.",
-                fix="Start the program that shares the board's port, then run again.",
-            ) from error
+            raise _nobody_listens(url, str(error)) from error
 
     def reset(self) -> bool:
         """A TCP connection has no lines."""
@@ -235,10 +232,24 @@ def open_line(url: str, baud: int, *, lines_down: bool = False, time: HostTime =
 
 
 def _lost(url: str) -> LineLostError:
+    if "://" in url:
+        return LineLostError(
+            f"The board on {url} is gone.",
+            cause="The far end closed the connection: its program ended, or lost the board.",
+            fix="Look at the program that shares the port, then run again.",
+        )
     return LineLostError(
         f"The board on {url} is gone.",
         cause="It was unplugged, or its USB bridge reset.",
         fix="Check the cable, then run again.",
+    )
+
+
+def _nobody_listens(url: str, said: str) -> NoBoardError:
+    return NoBoardError(
+        f"{url} cannot be opened: {said}.",
+        cause="Nobody listens there.",
+        fix="Start the program that shares the board's port, then run again.",
     )
 
 
@@ -268,18 +279,22 @@ def _cannot_open(url: str, error: Exception) -> PortBusyError | UnavailableError
         )
     if isinstance(error, ValueError):
         return UnavailableError(f"{url} cannot be opened: {text}.")
+    # pyserial says the name of the port once more, and the number of the error twice
+    said = re.sub(r"(?i)^.*could not open port .*?: (?=\[Errno )", "", text)
+    if "://" in url:
+        return _nobody_listens(url, said)
     return NoBoardError(
-        f"{url} cannot be opened: {text}.",
+        f"{url} cannot be opened: {said}.",
         cause="The board is not plugged in, or has another name.",
         fix="Run `quantrig boards` to see what is plugged in.",
     )
 
 
 def _holders(device: str) -> str:
-    """`: process 17 (minicom) has it open`, where this user may see that."""
+    """`: open in process 17 (minicom)`, where this user may see that."""
     real, found = os.path.realpath(device), []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if any(str(entry.readlink()) == real for entry in (process / "fd").iterdir()):
                 found.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
-    return f": {', '.join(sorted(found))} has it open" if found else ""
+    return f": open in {' and '.join(sorted(found))}" if found else ""

@@ -135,8 +135,19 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for url in (f"socket://127.0.0.1:{port}", f"rfc2217://127.0.0.1:{port}"):
-        with pytest.raises(NoBoardError, match=f"{url} cannot be opened"):
+        with pytest.raises(NoBoardError, match=f"{url} cannot be opened") as caught:
             open_line(url, 115_200)
+        assert caught.value.what.count("refused") == caught.value.what.count(url) == 1
+        assert caught.value.cause == "Nobody listens there."
+
+
+def test_a_far_end_that_closes_the_connection_is_not_called_unplugged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = SocketTransport(f"socket://127.0.0.1:{listener.getsockname()[1]}", 115_200)
+        listener.accept()[0].close()
+        with pytest.raises(LineLostError, match="The far end closed the connection"):
+            line.read(1.0)
+        line.close()
 
 
 def test_a_far_end_that_takes_nothing_hangs(monkeypatch: pytest.MonkeyPatch) -> None:

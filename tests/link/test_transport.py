@@ -225,14 +225,17 @@ def test_a_busy_port_is_named(terminal: tuple[int, str]) -> None:
     with pytest.raises(PortBusyError, match=f"{path} is busy") as caught:
         SerialTransport(path, 115200)
     assert caught.value.exit_code == 4
+    assert f"process {os.getpid()} (" in caught.value.what
     assert "Close that program" in caught.value.fix
     holder.close()
     SerialTransport(path, 115200).close()
 
 
 def test_a_port_that_is_not_there(tmp_path: Path) -> None:
+    gone = str(tmp_path / "ttyACM7")
     with pytest.raises(UnavailableError, match="cannot be opened") as caught:
-        SerialTransport(str(tmp_path / "ttyACM7"), 115200)
+        SerialTransport(gone, 115200)
+    assert caught.value.what == f"{gone} cannot be opened: [Errno 2] No such file or directory: '{gone}'."
     assert "quantrig boards" in caught.value.fix
 
 

@@ -153,6 +153,10 @@ def test_an_interrupted_sweep_leaves_no_lock_and_no_uploader(
     sweep.send_signal(number)
     code, said = ended(sweep)
     assert code == (130 if number == signal.SIGINT else -signal.SIGKILL), said
+    if number == signal.SIGINT:
+        (run,) = (tmp_path / mark).iterdir()
+        desk = f"--boards {tmp_path / 'boards.yaml'} --port uno={board.port}"
+        assert f"`quantrig sweep --resume {run} {desk}` continues" in said
     with reserve([Attachment(id="uno", board="uno", url=board.port)], wait=False):
         pass
     deadline = time.monotonic() + 10
