@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from harness.link.host_time import HostTime
+
+#: How often a copy of a request may be taken for one that perhaps runs the model.
+_MOST_EXTENSIONS: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +99,8 @@ class Wait:
 
     def __init__(self, time: HostTime, *, unanswered: int = 0) -> None:
         self._time = time
-        self._deadline = 0.0
+        self._deadline = self._due = 0.0
+        self._extensions = 0
         self._quiet_s = 0.0
         self._heard = 0.0
         self._last_look = False
@@ -113,6 +118,7 @@ class Wait:
         """Copies of the request went out; a reply is due in `seconds`."""
         self.unanswered += copies
         self.announced = self.disturbed = False
+        self._extensions = 0
         self._quiet_s = quiet_s
         self._restart(seconds)
 
@@ -122,7 +128,10 @@ class Wait:
         return not self.unanswered
 
     def come_to_rest(self, seconds: float) -> None:
-        """Give the line this long to say what it still has to say, and as long as it does."""
+        """Give the line this long to say what it still has to say, and as long as it does.
+
+        But not much longer than the reply would have been waited for: the device may babble.
+        """
         self._deadline = min(self._deadline, self._time.now() + seconds)
         self._resting = True
 
@@ -141,7 +150,10 @@ class Wait:
 
     def perhaps_inferring(self, seconds: float) -> None:
         """The device may have said that it runs the model: a result may come within `seconds`."""
-        self._restart(seconds)
+        # it may also babble
+        self._extensions += 1
+        if self._extensions <= _MOST_EXTENSIONS:
+            self._restart(seconds)
 
     def heard(self) -> None:
         """Bytes arrived."""
@@ -167,7 +179,7 @@ class Wait:
         end = self._deadline
         if partial:
             quiet = self._heard + self._quiet_s
-            end = quiet if self._resting else min(end, quiet)
+            end = min(quiet, self._due + self._quiet_s if self._resting else end)
         if now < end:
             return end - now
         if self._last_look:
@@ -183,6 +195,6 @@ class Wait:
 
     def _restart(self, seconds: float) -> None:
         now = self._time.now()
-        self._deadline = now + seconds
+        self._deadline = self._due = now + seconds
         self._heard = now
         self._last_look = self._resting = False

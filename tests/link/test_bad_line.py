@@ -179,3 +179,36 @@ def test_any_conversation_over_any_damage_is_right_or_reported(
     else:
         if rate == 0:
             assert (stats.retries, stats.dropped) == (0, 0)
+
+
+class Babbler(MemoryTransport):
+    """From a moment on something speaks for ever, every 10 ms."""
+
+    chatter = b""
+
+    def read(self, timeout_s: float) -> bytes:
+        if not self.chatter or timeout_s <= 0:
+            return super().read(timeout_s)
+        assert self.now_s < 300, "no time-out ends this"
+        self.now_s += min(timeout_s, 0.01)
+        arrived, self._arrived = self._arrived, b""
+        return arrived + self.chatter
+
+
+@pytest.mark.parametrize("answers", ["damaged", "none"])
+@pytest.mark.parametrize("chatter", [b"hello\r\n", b"\0hello\r\n", b"xx\0", b"\0"])
+def test_a_device_that_babbles_for_ever_is_given_up(
+    device: MemoryDevice, chatter: bytes, answers: str
+) -> None:
+    """What crashes and starts over, printing text, leaves no pause in which a time-out could run out."""
+    changed = bytes(byte and byte ^ 0x40 for byte in range(256))
+    for ask in (Session.status, lambda session: session.window(5), lambda session: session.echo(bytes(50))):
+        device.restart()
+        transport = Babbler(device)
+        session = Session(transport, time=transport)
+        session.hello()
+        transport.chatter = chatter
+        transport.to_host = lambda data: data.translate(changed) if answers == "damaged" else b""
+        with pytest.raises((HangError, RemoteProtocolError)):
+            ask(session)
+        assert transport.now_s < 180
