@@ -306,4 +306,6 @@ def _lock(
                 told = True
             time.sleep(_LOOK_S)
         except OSError as error:
-            raise ConfigError(f"{file} cannot be written: {error.strerror}.") from error
+            raise ConfigError(
+                f"{file} cannot be written: {error.strerror}.", fix="Set QUANTRIG_CACHE to a folder of yours."
+            ) from error

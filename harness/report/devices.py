@@ -24,7 +24,8 @@ _TROUBLE: Final = {
 }
 _LINES: Final = """\
 What a line went through moves no number: a reply that was damaged is asked for again, and a board that was
-reset is set up anew and warmed up before it goes on. Many repetitions are a reason to look at the cable.
+reset is set up anew and warmed up before it goes on. Many repetitions are a reason to look at the cable. Counted are the
+tries behind the rows that count.
 """
 _WINDOWS: Final = f"""\
 A window is one timed stretch of many inferences on a board, the writing of their inputs included: windows are
@@ -52,7 +53,8 @@ NO_TRIES: Final = Tries()
 def device_sections(view: View, tries: Tries) -> Iterator[str]:
     """Markdown of each section that has something to say."""
     current = tries.current
-    if view.provenance.devices or current:
+    failed = [line for line in tries.ever if line.reason_code]
+    if view.provenance.devices or current or failed:
         yield "## Boards and their lines\n"
         if view.provenance.devices:
             yield _devices(view)
@@ -61,7 +63,7 @@ def device_sections(view: View, tries: Tries) -> Iterator[str]:
             yield _by_lane(current)
         if troubled := [line for line in current if _troubled(line)]:
             yield f"Cases whose line was not clean:\n\n{_by_case(troubled)}"
-        if failed := [line for line in tries.ever if line.reason_code]:
+        if failed:
             yield "Tries that failed:\n\n" + "".join(map(_try, failed))
     if timed := [line for line in current if line.windows or line.host_check]:
         yield f"## Windows\n\n{_WINDOWS}"

@@ -109,6 +109,17 @@ def test_every_try_that_failed_is_told_also_of_rows_that_count_no_more(run: Path
     ]
 
 
+def test_a_try_that_failed_is_told_where_its_case_was_left_out_since(tmp_path: Path) -> None:
+    """Nothing that reached a device counts in such a run, and none of its devices has answered."""
+    with RunWriter.create(tmp_path, PROVENANCE) as writer:
+        writer.add(fixtures.failed(BOARD[0], "Not flashed.", reason_code="upload"))
+        writer.add(fixtures.failed(BOARD[0], WHY, status=Status.SKIPPED, reason_code="quarantined"))
+    write_report(writer.path)
+    assert "- digits/float32/aot@uno:hardware, try 1: upload. Not flashed.\n" in section(
+        writer.path, "Boards and their lines"
+    )
+
+
 def test_windows_show_their_spread_and_the_clocks_error(run: Path) -> None:
     text = section(run, "Windows")
     # windows of 160,000 to 170,000 ticks an inference, median 160,002, deviations 2, 1, 0, 1, 9,998
