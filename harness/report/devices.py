@@ -24,8 +24,8 @@ _TROUBLE: Final = {
 }
 _LINES: Final = """\
 What a line went through moves no number: a reply that was damaged is asked for again, and a board that was
-reset is set up anew and warmed up before it goes on. Many repetitions are a reason to look at the cable. Counted are the
-tries behind the rows that count.
+reset is set up anew and warmed up before it goes on. Many repetitions are a reason to look at the cable.
+The table counts the tries behind the rows that count.
 """
 _WINDOWS: Final = f"""\
 A window is one timed stretch of many inferences on a board, the writing of their inputs included: windows are
