@@ -78,11 +78,7 @@ def measure(
             or the device failed for good, or the counts of a section disagree.
     """
     device = _Device(
-        transport,
-        expected_digest=expected_digest.lower(),
-        inputs=inputs,
-        warmup=warmup,
-        on_progress=on_progress,
+        transport, digest=expected_digest.lower(), inputs=inputs, warmup=warmup, on_progress=on_progress
     )
     recovery = Recovery(
         transport,
@@ -165,13 +161,13 @@ class _Device:
         self,
         transport: Transport,
         *,
-        expected_digest: str,
+        digest: str,
         inputs: Sequence[Array],
         warmup: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._counter = transport if isinstance(transport, SectionCounter) else None
-        self._digest = expected_digest
+        self._digest = digest
         self._inputs = inputs
         self._payloads = [
             np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in inputs

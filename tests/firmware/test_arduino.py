@@ -21,6 +21,8 @@ from harness.build import Firmware, build
 from harness.compiler import compile_graph
 from harness.errors import DoesNotFitError, UnavailableError, UnsupportedError
 from harness.graph import read_tflite
+from harness.link.protocol import Link
+from harness.link.requests import HelloRequest
 from harness.link.session import Session
 from harness.link.transport import PipeTransport
 from harness.measure import measure
@@ -33,6 +35,7 @@ from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
 from tests.firmware.retuned import Retuned
 from tests.kernels.models import Quant, random_inputs, weights
+from tests.link.memory_device import replies_in
 from tests.tiny_firmware import tiny_firmware
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
@@ -232,6 +235,19 @@ def test_native_usb_without_a_host_does_not_hang(programs: dict[str, Path], tmp_
         reply = session.infer([work(3)])
     assert len(reply.outputs[0]) == BYTES
     assert reply.ticks == 3 * CYCLES_PER_TURN
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [("teensy41", [0x81]), ("nano_33_ble", [0x81]), ("nucleo_f446re", [0xFF, 0x81]), ("esp32", [0xFF, 0x81])],
+)
+def test_native_usb_says_nothing_before_it_is_spoken_to(
+    programs: dict[str, Path], name: str, types: list[int]
+) -> None:
+    """A UART tells that the board starts; without a host, native USB might wait for one that takes it."""
+    hello = Link(first_sequence=1).send(HelloRequest(nonce=1, offset=0, limit=20))
+    done = subprocess.run([programs[name]], input=hello, capture_output=True, timeout=60, check=True)
+    assert [frame.type for frame in replies_in(done.stdout)] == types
 
 
 @pytest.fixture(scope="module")
