@@ -295,6 +295,14 @@ def _holders(device: str) -> str:
     real, found = os.path.realpath(device), []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(str(entry.readlink()) == real for entry in (process / "fd").iterdir()):
+            if any(_leads_to(real, entry) for entry in (process / "fd").iterdir()):
                 found.append(f"process {process.name} ({(process / 'comm').read_text().strip()})")
     return f": open in {' and '.join(sorted(found))}" if found else ""
+
+
+def _leads_to(real: str, entry: Path) -> bool:
+    """Whether a descriptor is that of the file; one that was closed meanwhile is not."""
+    try:
+        return str(entry.readlink()) == real
+    except OSError:
+        return False

@@ -231,6 +231,22 @@ def test_a_busy_port_is_named(terminal: tuple[int, str]) -> None:
     SerialTransport(path, 115200).close()
 
 
+def test_who_has_a_busy_port_is_found_among_descriptors_that_close(
+    terminal: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = SerialTransport(terminal[1], 115200)
+    entries = Path.iterdir
+
+    def with_a_closed_one(folder: Path) -> Iterator[Path]:
+        yield folder / "4294967295"
+        yield from entries(folder)
+
+    monkeypatch.setattr(Path, "iterdir", with_a_closed_one)
+    with pytest.raises(PortBusyError, match=f"process {os.getpid()} "):
+        SerialTransport(terminal[1], 115200)
+    holder.close()
+
+
 def test_a_port_that_is_not_there(tmp_path: Path) -> None:
     gone = str(tmp_path / "ttyACM7")
     with pytest.raises(UnavailableError, match="cannot be opened") as caught:
