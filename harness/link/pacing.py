@@ -118,6 +118,8 @@ class Wait:
         """Copies of the request went out; a reply is due in `seconds`."""
         self.unanswered += copies
         self.announced = self.disturbed = False
+        # what comes now may be a reply that is repeated
+        self._announced_at = None
         self._extensions = 0
         self._quiet_s = quiet_s
         self._restart(seconds)

@@ -98,6 +98,19 @@ def test_damage_hides_how_long_a_window_took_but_not_its_ticks(device: MemoryDev
     assert device.runs == 7
 
 
+def test_a_lost_reply_is_no_part_of_the_hosts_time(device: MemoryDevice) -> None:
+    transport = Working(device)
+    session = session_over(transport)
+    check(session, 1)
+    lost = iter([True])
+    transport.to_host = lambda data: (
+        b"" if replies_in(data)[0].type == WindowDone.TYPE and next(lost, False) else data
+    )
+    reply = session.window(7, expected_s=3.0)
+    assert (reply.ticks, reply.host_s) == (window_ticks(7), None)
+    assert device.runs == 8
+
+
 def test_a_window_that_never_ends(device: MemoryDevice) -> None:
     transport = Working(device)
     transport.section_s = 1e6
