@@ -41,11 +41,12 @@ def time_windows(recovery: Recovery, *, inferences_per_s: float, counter_hz: int
     count = _count(MIN_WINDOW_S * inferences_per_s)
     windows: list[Window] = []
     for _ in range(MIN_WINDOWS):
-        for _ in range(_ATTEMPTS):
-            reply = _run(recovery, count, count / inferences_per_s)
+        reply = _run(recovery, count, count / inferences_per_s)
+        for _ in range(_ATTEMPTS - 1):
             if reply.ticks >= least:
                 break
             count = _count(count * min(_GROWTH, least / max(1, reply.ticks)))
+            reply = _run(recovery, count, count / inferences_per_s)
         windows.append(Window(ticks=reply.ticks, inferences=count))
     return tuple(windows)
 

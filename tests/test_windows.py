@@ -62,6 +62,14 @@ def test_windows_are_long_enough_whatever_the_samples_told(ticks: int, told: flo
     assert all(window.ticks <= max(2 * ticks, 5 * COUNTER_HZ // 10) for window in windows)
 
 
+def test_a_window_that_stays_too_short_has_the_inferences_that_it_ran() -> None:
+    """A counter so slow that 8 attempts do not reach the least: its marks are told elsewhere."""
+    board = Board(1)
+    windows = time_windows(board.recovery, inferences_per_s=0.1, counter_hz=10**9)
+    assert windows[0].ticks < 10**8
+    assert [window.inferences for window in windows] == [window.ticks for window in windows]
+
+
 def test_a_disturbed_window_is_timed_again() -> None:
     board = Board(546_000, disturbed=range(1, 3))
     assert len(time_windows(board.recovery, inferences_per_s=29.3, counter_hz=COUNTER_HZ)) == 5
