@@ -79,10 +79,11 @@ class SharedPort:
         self._thread = threading.Thread(target=self._serve)
 
     def _serve(self) -> None:
-        with contextlib.suppress(OSError):
+        # ValueError: what was closed meanwhile has no descriptor to wait for
+        with contextlib.suppress(OSError, ValueError):
             while True:
                 self._peer, _ = self._listener.accept()
-                with contextlib.suppress(OSError), self._peer:
+                with contextlib.suppress(OSError, ValueError), self._peer:
                     self._pass_bytes(self._peer)
 
     def _pass_bytes(self, peer: socket.socket) -> None:
