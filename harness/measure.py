@@ -114,7 +114,7 @@ def _measured(
     if real_time:
         per_second = hello.counter_hz / max(1.0, statistics.median(ticks))
         windows = time_windows(recovery, inferences_per_s=per_second, counter_hz=hello.counter_hz)
-        host_check = check_clock(recovery, inferences_per_s=per_second)
+        host_check = check_clock(recovery, inferences_per_s=per_second, counter_hz=hello.counter_hz)
     dtype = _output_dtype(hello)
     values = np.frombuffer(b"".join(outputs), dtype=dtype.newbyteorder("<")).astype(dtype)
     return Measurement(

@@ -114,7 +114,7 @@ class LinkRecord:
     """What the line to one device went through while its case was measured. It moves no number."""
 
     requests: int = 0
-    """Requests that were answered."""
+    """Requests that were made, repetitions not counted."""
     retries: int = 0
     """Requests that had to be sent again."""
     resets: int = 0

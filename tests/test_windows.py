@@ -23,13 +23,20 @@ class Board:
         fast: how many of its seconds pass in one of the host's.
         disturbed: these sections, from 0, are.
         hidden: the host's time of these is not known.
+        late: the host takes a tenth longer over these, as it did something else.
     """
 
     def __init__(
-        self, ticks: int, *, fast: float = 1.0, disturbed: range = range(0), hidden: range = range(0)
+        self,
+        ticks: int,
+        *,
+        fast: float = 1.0,
+        disturbed: range = range(0),
+        hidden: range = range(0),
+        late: range = range(0),
     ) -> None:
         self._ticks, self._fast = ticks, fast
-        self._disturbed, self._hidden = disturbed, hidden
+        self._disturbed, self._hidden, self._late = disturbed, hidden, late
         self.counts: list[int] = []
         self.progressed = 0
 
@@ -37,7 +44,8 @@ class Board:
         number = len(self.counts)
         self.counts.append(count)
         ticks = count * self._ticks
-        host_s = None if number in self._hidden else ticks / COUNTER_HZ / self._fast
+        taken_s = ticks / COUNTER_HZ / self._fast * (1.1 if number in self._late else 1.0)
+        host_s = None if number in self._hidden else taken_s
         return WindowReply(ticks=ticks, disturbed=number in self._disturbed, host_s=host_s)
 
     def steadily(self, work: Callable[[Board], WindowReply]) -> WindowReply:
@@ -85,19 +93,37 @@ def test_a_line_that_never_rests_gives_no_window() -> None:
 
 @pytest.mark.parametrize("fast", [0.5, 1.0, 1.02, 8.0])
 def test_the_clock_is_checked_over_two_seconds_of_the_hosts(fast: float) -> None:
-    check = check_clock(Board(546_000, fast=fast).recovery, inferences_per_s=COUNTER_HZ / 546_000)
+    check = check_clock(
+        Board(546_000, fast=fast).recovery, inferences_per_s=COUNTER_HZ / 546_000, counter_hz=COUNTER_HZ
+    )
     assert isinstance(check, HostCheck)
     assert check.host_s >= 2
     assert check.ticks / COUNTER_HZ / check.host_s == pytest.approx(fast)
 
 
+@pytest.mark.parametrize("late", [1, 2, 3])
+def test_a_host_that_is_held_up_for_a_moment_makes_no_clock_wrong(late: int) -> None:
+    board = Board(546_000, late=range(late))
+    check = check_clock(board.recovery, inferences_per_s=COUNTER_HZ / 546_000, counter_hz=COUNTER_HZ)
+    assert check is not None
+    error = check.ticks / COUNTER_HZ / check.host_s - 1
+    assert error == pytest.approx(0.0 if late < 3 else -1 / 11, abs=0.001)
+    assert len(board.counts) == min(3, late + 1)
+
+
 def test_a_check_whose_time_is_hidden_is_made_again_and_then_left() -> None:
     rate = COUNTER_HZ / 546_000
-    assert check_clock(Board(546_000, hidden=range(3)).recovery, inferences_per_s=rate) is not None
-    assert check_clock(Board(546_000, hidden=range(1000)).recovery, inferences_per_s=rate) is None
+    assert (
+        check_clock(Board(546_000, hidden=range(3)).recovery, inferences_per_s=rate, counter_hz=COUNTER_HZ)
+        is not None
+    )
+    assert (
+        check_clock(Board(546_000, hidden=range(1000)).recovery, inferences_per_s=rate, counter_hz=COUNTER_HZ)
+        is None
+    )
 
 
 def test_a_clock_that_is_all_wrong_costs_no_hours() -> None:
     board = Board(546_000, fast=1e9)
-    assert check_clock(board.recovery, inferences_per_s=29.3) is None
+    assert check_clock(board.recovery, inferences_per_s=29.3, counter_hz=COUNTER_HZ) is None
     assert max(board.counts) < 4**8 * 100
