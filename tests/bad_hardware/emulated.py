@@ -79,6 +79,8 @@ def emulated(target: str, firmware: Firmware, board: Board, log: Path) -> Iterat
         assert child.stdout is not None
         pipe = PipeTransport(child.stdin, child.stdout)
         stack.callback(pipe.close)
+        # a firmware that starts says so: only then is there a program that a signal resets
+        assert pipe.read(_START_S), "the firmware does not start"
         if target == "simavr":
             yield EmulatedBoard(pipe, lambda: os.kill(program_of(child), signal.SIGUSR1))
         else:

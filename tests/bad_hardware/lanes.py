@@ -11,6 +11,7 @@ from typing import Final
 from harness.boards import Board
 from harness.build import Firmware
 from harness.desk import Attachment
+from harness.link.board_line import BoardPlace, open_board
 from harness.link.host_time import SYSTEM
 from harness.link.transport import Transport
 from harness.records import Result
@@ -18,6 +19,7 @@ from harness.sweep import Case
 from harness.targets import TARGETS
 from tests.bad_hardware.bad_line import BadLine
 from tests.bad_hardware.emulated import emulated
+from tests.bad_hardware.front import front
 from tests.bad_hardware.schedule import Mishap, Schedule
 from tests.case_runner import result_of
 from tests.readme import REFERENCE
@@ -49,10 +51,14 @@ class BadLane:
 
     Args:
         paced: the line is a serial line of 115,200 bit/s; else bytes pass at once.
+        port: what the host opens, as it opens a board: a `terminal` or a `socket` before the line; None: the
+            line itself.
     """
 
-    def __init__(self, name: str, schedule: Schedule, *, paced: bool = False) -> None:
-        self._name, self._schedule, self._paced = name, schedule, paced
+    def __init__(
+        self, name: str, schedule: Schedule, *, paced: bool = False, port: str | None = None
+    ) -> None:
+        self._name, self._schedule, self._paced, self._port = name, schedule, paced, port
         self._target = TARGETS[name]
         self.versions = self._target.versions
         self.clock = self._target.clock
@@ -70,5 +76,11 @@ class BadLane:
         with emulated(self._name, firmware, board, log) as device:
             line = BadLine(device, self._schedule, time=SYSTEM, baud=115_200, paced=self._paced)
             self.lines.append(line)
-            yield line
+            if self._port is None:
+                yield line
+            else:
+                with front(line, self._port) as found:
+                    transport = open_board(BoardPlace(name=board.name, find=found.find, baud=115_200))
+                    yield transport
+                    transport.close()
             self.seconds += SYSTEM.now() - line.began_s
