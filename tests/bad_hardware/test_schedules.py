@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from harness.desk import Attachment, reserve
 from harness.errors import (
     DeviceResetError,
     HangError,
@@ -40,6 +42,8 @@ from tests.link.memory_device import (
     fake_ticks,
 )
 
+BOARD: Final = Attachment(id="bad", board="native", url=f"socket://127.0.0.1:{os.getpid()}")
+
 SAMPLES: Final = 20
 DIGEST: Final = "00" * 32
 INPUTS: Final = [fake_inputs(sample) for sample in range(SAMPLES)]
@@ -58,11 +62,15 @@ LONGEST_S: Final = 600.0
 def run(line: BadLine, time: VirtualTime) -> Measurement | QuantrigError:
     """Measure over a bad line; what comes of it.
 
-    The sessions' nonces follow from the schedule, too, so that the same bytes are hit in every run.
+    The sessions' nonces follow from the schedule, too, so that the same bytes are hit in every run. The board
+    is reserved as a sweep reserves it, so a lock that was left behind would refuse the next schedule.
     """
     nonces = random.Random(line.schedule.seed)
     try:
-        with mock.patch("harness.link.session.secrets.randbits", nonces.getrandbits):
+        with (
+            reserve([BOARD], wait=False),
+            mock.patch("harness.link.session.secrets.randbits", nonces.getrandbits),
+        ):
             return measure(line, expected_digest=DIGEST, inputs=ARRAYS, time=time)
     except (*GIVEN_UP, WrongFirmwareError) as error:
         return error
