@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.case_log import note
 from harness.errors import MismatchError, QuantrigError, ReasonCode, StackBoundError
 from harness.graph import Graph, count_macs, count_params
 from harness.marks import marks
@@ -123,18 +124,11 @@ def warnings_of(run: CaseRun) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def note(log: Path, text: str) -> None:
-    """Write a line into a case's log."""
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{text}\n")
-
-
 def outcome_of(error: Exception, log: Path) -> Outcome:
     """An error as a row's outcome; one that nobody foresaw leaves its traceback in the log."""
     if isinstance(error, QuantrigError):
         return Outcome(status=Status(error.status), reason_code=error.reason_code, reason=str(error))
-    with log.open("a", encoding="utf-8") as file:
-        file.writelines(traceback.format_exception(error))
+    note(log, "".join(traceback.format_exception(error)).removesuffix("\n"))
     reason = f"Internal error, please report it: {type(error).__name__}: {error} (traceback in {log})."
     return Outcome(status=Status.FAILED, reason_code=ReasonCode.INTERNAL, reason=reason)
 

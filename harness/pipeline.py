@@ -22,13 +22,13 @@ from harness import elf, reference
 from harness.attempts import try_again
 from harness.boards import Board
 from harness.build import build
+from harness.case_log import note
 from harness.case_run import (
     CaseRun,
     check_stack,
     ended,
     facts_of,
     mismatch,
-    note,
     now_text,
     outcome_of,
     warnings_of,
@@ -164,7 +164,7 @@ def _quantizing(identifier: str, cases: list[Case], trained: Trained, bench: Ben
                 work=partial(run_case, case, tflite, trained, bench),
                 then=lambda row: row,
                 cases=[case],
-                desk=bench.ports[case.board].key if case.target == HARDWARE else None,
+                desk=port.key if (port := bench.port(case)) else None,
             )
             for case in cases
         ]

@@ -16,7 +16,7 @@ HARNESS: Final = Path(__file__).resolve().parents[1] / "harness"
 FIRMWARE: Final = HARNESS.parent / "firmware"
 
 #: Open to all: they know nothing of the domain.
-OPEN: Final = {"errors", "resources", "children", "locks", "suggest"}
+OPEN: Final = {"errors", "resources", "children", "locks", "suggest", "case_log"}
 
 #: module or subpackage -> what else of the package it may import.
 ALLOWED: Final[dict[str, set[str]]] = {
@@ -25,6 +25,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "children": {"supervisor"},
     "supervisor": set(),
     "locks": set(),
+    "case_log": set(),
     "suggest": set(),
     "pins": set(),
     "boards": {"board_file", "pins"},

@@ -16,6 +16,7 @@ from typing import Final
 from harness import children, toolchains
 from harness.boards import Board
 from harness.build import Firmware
+from harness.case_log import note
 from harness.desk import Attachment, absence
 from harness.errors import HangError, QuantrigError, UnavailableError
 from harness.link import Session, Timing, Transport
@@ -82,7 +83,7 @@ def open(  # noqa: A001 - the name that every target has
         line = open_board(_place(board, board.baud, port, log), time=time)
         try:
             if _runs(line, firmware.firmware_sha256, time):
-                _note(log, f"{port.id} runs this firmware already: not flashed.")
+                note(log, f"{port.id} runs this firmware already: not flashed.")
             else:
                 # opened until now, so nobody is flashed in the middle of somebody else's conversation
                 line.close()
@@ -95,7 +96,7 @@ def open(  # noqa: A001 - the name that every target has
 
 def _place(board: Board, baud: int, port: Attachment, log: Path) -> BoardPlace:
     def power_cycle() -> None:
-        _note(log, f"{port.id}: turned off and on by `{shlex.join(port.power_cycle)}`.")
+        note(log, f"{port.id}: turned off and on by `{shlex.join(port.power_cycle)}`.")
         ended = output = ""
         try:
             done = children.run(port.power_cycle, timeout_s=_POWER_CYCLE_S, log=log)
@@ -131,8 +132,3 @@ def _runs(line: BoardTransport, digest: str, time: HostTime) -> bool:
         return Session(line, timing=timing, time=time).hello().firmware_sha256 == digest
     except QuantrigError:
         return False
-
-
-def _note(log: Path, text: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{text}\n")
