@@ -33,7 +33,7 @@ from harness.case_run import (
     outcome_of,
     warnings_of,
 )
-from harness.compiler import compile_graph
+from harness.compiler import compile_graph, cpu_named
 from harness.desk import Attachment, absence
 from harness.errors import DoesNotFitError, QuantrigError, ReasonCode
 from harness.graph import read_tflite, to_real, to_stored
@@ -262,7 +262,7 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
     step(case.id, "compiling")
     graph = read_tflite(tflite, name=f"{case.workload}-{case.variant}.tflite")
     run.facts = facts_of(graph, tflite)
-    source = compile_graph(graph)
+    source = compile_graph(graph, cpu_named(board.cpu))
 
     step(case.id, "building")
     try:

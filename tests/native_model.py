@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import hashlib
 import itertools
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ import numpy.typing as npt
 
 from harness.compiler import GeneratedSource, compile_graph
 from harness.graph import Graph, read_tflite
+from harness.locks import locked
+from harness.resources import cache_dir
 
 Array = npt.NDArray[Any]
 
@@ -62,19 +65,26 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @functools.cache
 def kernel_archive(compiler: str = "gcc", flags: tuple[str, ...] = FLAGS) -> Path:
-    """All kernels compiled once."""
-    folder = model_folder({})
-    sources = sorted(KERNELS.glob("*.c"))
-    for source in sources:
-        run(compiler, *flags, *INCLUDES, "-c", source, "-o", folder / f"{source.stem}.o")
+    """All kernels compiled once, by whichever process comes first."""
+    sources = sorted(KERNELS.glob("*.[ch]"))
+    facts = [compiler, *flags, *(source.read_text(encoding="utf-8") for source in sources)]
+    folder = cache_dir() / "tests" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
     archive = folder / "libnn.a"
-    run("ar", "rcs", archive, *sorted(folder.glob("*.o")))
+    with locked(folder.with_suffix(".lock")):
+        if not archive.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            for source in sources:
+                if source.suffix == ".c":
+                    run(compiler, *flags, *INCLUDES, "-c", source, "-o", folder / f"{source.stem}.o")
+            draft = folder / "draft.a"
+            run("ar", "rcs", draft, *sorted(folder.glob("*.o")))
+            draft.replace(archive)
     return archive
 
 
 def declared_kernels() -> set[str]:
-    """The functions of nn.h."""
-    text = (KERNELS / "nn.h").read_text(encoding="utf-8")
+    """The functions of nn.h and the headers that it includes."""
+    text = "\n".join(header.read_text(encoding="utf-8") for header in sorted(KERNELS.glob("nn*.h")))
     return {line.split("(")[0].split()[-1] for line in text.splitlines() if line.startswith("void nn_")}
 
 
@@ -91,6 +101,7 @@ class NativeModel:
         self._library = ctypes.CDLL(str(library))
         self._outputs = graph.output_tensors()
         self._inputs = graph.input_tensors()
+        self._has_state = "#define QR_MODEL_STATE_BYTES 0\n" not in source.files["model_config.h"]
         arena = (ctypes.c_uint8 * source.arena_bytes).in_dll(self._library, "qr_arena")
         self.arena: npt.NDArray[np.uint8] = np.ctypeslib.as_array(arena)
         self.input_places = self._places("qr_model_inputs", len(self._inputs))
@@ -106,11 +117,14 @@ class NativeModel:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """As `harness.reference.expected_outputs`: one array (samples, elements) per output tensor."""
+        self.arena[:] = _GARBAGE
+        self._library.qr_model_reset()
         samples = [self._infer(sample) for sample in zip(*inputs, strict=True)]
         return [np.stack(column) for column in zip(*samples, strict=True)]
 
     def _infer(self, sample: Sequence[Array]) -> list[Array]:
-        self.arena[:] = _GARBAGE
+        if not self._has_state:
+            self.arena[:] = _GARBAGE
         for value, (offset, nbytes) in zip(sample, self.input_places, strict=True):
             self.arena[offset : offset + nbytes] = np.frombuffer(value.tobytes(), np.uint8)
         self._library.qr_model_invoke()

@@ -14,7 +14,7 @@ from typing import Final
 
 from harness.boards import load_boards
 from harness.build import build
-from harness.compiler import compile_graph
+from harness.compiler import compile_graph, cpu_named
 from harness.errors import DoesNotFitError
 from harness.graph import read_tflite
 from harness.resources import cache_dir
@@ -38,8 +38,8 @@ def measure(row: Row) -> Line:
     """Build the row's case from the kept .tflite."""
     case = Case.parse(row.case)
     model = REFERENCE / "models" / f"{case.workload}__{case.variant}.tflite"
-    source = compile_graph(read_tflite(model.read_bytes(), name=model.name))
     board = load_boards()[case.board]
+    source = compile_graph(read_tflite(model.read_bytes(), name=model.name), cpu_named(board.cpu))
     try:
         sizes = build(source, board, case_id=case.id, cache=cache_dir()).sizes
         now = {

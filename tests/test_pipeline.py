@@ -162,10 +162,10 @@ def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
 
-    def broken(graph: Any) -> Any:
+    def broken(graph: Any, cpu: Any) -> Any:
         if "float32" in graph.name:
             raise ZeroDivisionError("no such luck")
-        return compile_graph(graph)
+        return compile_graph(graph, cpu)
 
     monkeypatch.setattr("harness.pipeline.compile_graph", broken)
     results = _run(bench, FLOAT, NATIVE)

@@ -104,7 +104,7 @@ def test_on_the_uno_int8_beats_float32_and_arenas_keep_their_limits() -> None:
 @pytest.mark.parametrize("workload", TEST_SET)
 @pytest.mark.parametrize("variant", ["float32", *INT8])
 def test_the_arena_plan_reaches_its_lower_bound(workload: str, variant: str) -> None:
-    plan = lower(read_tflite(_model(workload, variant), name=workload)).plan
+    plan = lower(read_tflite(_model(workload, variant), name=workload)).layout.plan
     assert plan.arena_bytes == plan.lower_bound_bytes
     assert plan.arena_bytes == _rows()[workload, variant, "native"].arena_bytes
 

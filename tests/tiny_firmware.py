@@ -13,7 +13,8 @@ from harness.compiler import GeneratedSource
 BOARDS = load_boards()
 
 CONFIG = """\
-#define QR_MODEL_ABI_GENERATED 1
+#define QR_MODEL_ABI_GENERATED 2
+#define QR_MODEL_STATE_BYTES 0
 #define QR_ARENA_BYTES {arena}
 #define QR_MODEL_INFO_BYTES 30
 #define QR_MODEL_INPUTS 1
@@ -33,6 +34,10 @@ const uint8_t qr_model_info[QR_MODEL_INFO_BYTES] QR_FLASH = {{
     1, 1, 4, 0, 0, 0, 0, 0, 128, 63, 0, 0}};
 static const uint8_t qr_model_weights[{weights}] QR_FLASH = {{1, 2, 3, 4}};
 {extra}
+void qr_model_reset(void)
+{{
+}}
+
 void qr_model_invoke(void)
 {{
     static uint8_t calls; /* keeps the table: the compiler cannot know what is read */

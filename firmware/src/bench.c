@@ -352,6 +352,7 @@ void qr_bench_init(void)
     qr_link_init(&link);
     memset(&session, 0, sizeof session);
     memset(&inference, 0, sizeof inference);
+    qr_model_reset();
     qr_rate_init();
     written = 0;
     /* a host whose request or inference the start cut short need not wait for what will not come */

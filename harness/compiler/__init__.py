@@ -6,24 +6,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.compiler.emit import MODEL_ABI, generate_config, generate_source
+from harness.compiler.cpu import AVR, FLAT, Cpu, cpu_named
+from harness.compiler.emit import MODEL_ABI, generate_config, generate_source, tables
 from harness.compiler.lower import Program, lower
 from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
 from harness.errors import UnsupportedError
 from harness.graph import DType, Graph
 
 __all__ = [
+    "AVR",
+    "FLAT",
     "MODEL_ABI",
     "Buffer",
+    "Cpu",
     "GeneratedSource",
     "MemoryPlan",
     "Program",
     "compile_graph",
+    "cpu_named",
     "lower",
     "plan_memory",
 ]
-
-_IO_DTYPES = (DType.FLOAT32, DType.INT8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,22 +40,27 @@ class GeneratedSource:
     model_sha256: str
 
 
-def compile_graph(graph: Graph) -> GeneratedSource:
-    """Generate model.c and model_config.h.
+def compile_graph(graph: Graph, cpu: Cpu = FLAT, *, stepwise: bool = False) -> GeneratedSource:
+    """Generate model.c and model_config.h for a CPU.
+
+    `stepwise` adds a way to run each step alone (for `--check-layers`).
 
     Raises:
         UnsupportedError: names the operation or tensor that the engine cannot do.
     """
     for tensor in (*graph.input_tensors(), *graph.output_tensors()):
-        if tensor.dtype not in _IO_DTYPES:
+        if tensor.dtype is DType.FLOAT16:
             raise UnsupportedError(
                 f"{graph.name}: tensor '{tensor.name}' is {tensor.dtype.value}.",
-                fix="Inputs and outputs are float32 or int8.",
+                fix="Inputs and outputs are float32, integers or booleans.",
             )
-    program = lower(graph)
+    program = lower(graph, cpu)
     return GeneratedSource(
-        files={"model.c": generate_source(graph, program), "model_config.h": generate_config(graph, program)},
-        arena_bytes=program.plan.arena_bytes,
-        model_bytes=sum(constant.nbytes for step in program.steps for constant in step.call.constants),
+        files={
+            "model.c": generate_source(program, stepwise=stepwise),
+            "model_config.h": generate_config(program, stepwise=stepwise),
+        },
+        arena_bytes=program.layout.plan.arena_bytes,
+        model_bytes=sum(constant.nbytes for constant in tables(program).values()),
         model_sha256=graph.sha256,
     )

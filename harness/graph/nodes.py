@@ -3,51 +3,14 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-
-class DType(enum.StrEnum):
-    """Element type of a tensor."""
-
-    FLOAT32 = "float32"
-    INT8 = "int8"
-    UINT8 = "uint8"
-    INT16 = "int16"
-    INT32 = "int32"
-    INT64 = "int64"
-    BOOL = "bool"
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.numpy.itemsize
-
-    @property
-    def numpy(self) -> np.dtype[Any]:
-        """The same type in numpy, little-endian."""
-        return np.dtype(self.value).newbyteorder("<")
-
-
-class Padding(enum.StrEnum):
-    """How a sliding window treats the border."""
-
-    SAME = "SAME"
-    VALID = "VALID"
-
-
-class Activation(enum.StrEnum):
-    """An activation fused into an operation."""
-
-    NONE = "NONE"
-    RELU = "RELU"
-    RELU_N1_TO_1 = "RELU_N1_TO_1"
-    RELU6 = "RELU6"
+from harness.graph.dtypes import DType
+from harness.graph.params import Params
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +43,10 @@ class Tensor:
     dtype: DType
     quantization: Quantization | None
     data: npt.NDArray[Any] | None
+    is_variable: bool = False
+    """Holds its value from one inference to the next; starts as zero."""
+    is_dynamic: bool = False
+    """The file leaves a size open; `shape` is what it falls back to."""
 
     @property
     def elements(self) -> int:
@@ -93,65 +60,6 @@ class Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WindowParams:
-    """CONV_2D, DEPTHWISE_CONV_2D, MAX_POOL_2D and AVERAGE_POOL_2D.
-
-    `filter_height` and `filter_width` are the window of a pool (a convolution's is its weights');
-    `depth_multiplier` belongs to DEPTHWISE_CONV_2D.
-    """
-
-    stride_height: int
-    stride_width: int
-    padding: Padding
-    activation: Activation
-    dilation_height: int = 1
-    dilation_width: int = 1
-    filter_height: int = 0
-    filter_width: int = 0
-    depth_multiplier: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ActivationParams:
-    """FULLY_CONNECTED and ADD: nothing but a fused activation matters."""
-
-    activation: Activation
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SoftmaxParams:
-    """SOFTMAX: exp(beta * x), normalised over the last axis."""
-
-    beta: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StridedSliceParams:
-    """STRIDED_SLICE masks, bit i for axis i."""
-
-    begin_mask: int
-    end_mask: int
-    ellipsis_mask: int
-    new_axis_mask: int
-    shrink_axis_mask: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackParams:
-    """PACK: stack the inputs along a new `axis`."""
-
-    axis: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NoParams:
-    """An operation whose tensors say everything."""
-
-
-Params = WindowParams | ActivationParams | SoftmaxParams | StridedSliceParams | PackParams | NoParams
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Op:
     """One operation; tensors by index into `Graph.tensors`, None for an absent optional input."""
 
@@ -161,6 +69,8 @@ class Op:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     params: Params
+    intermediates: tuple[int, ...] = ()
+    """Tensors that only carry quantizations (of an LSTM's inner values)."""
 
     def required_input(self, position: int) -> int:
         """Index of the tensor at input `position`; ValueError where the file leaves it out."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -13,39 +12,9 @@ import numpy.typing as npt
 import tflite
 
 from harness.errors import ModelError, UnsupportedError
-from harness.graph.nodes import (
-    Activation,
-    ActivationParams,
-    DType,
-    Graph,
-    NoParams,
-    Op,
-    PackParams,
-    Padding,
-    Params,
-    Quantization,
-    SoftmaxParams,
-    StridedSliceParams,
-    Tensor,
-    WindowParams,
-)
+from harness.graph.nodes import Graph, Op, Quantization, Tensor
+from harness.graph.options import DTYPES, read_params
 
-_DTYPES: Final = {
-    tflite.TensorType.FLOAT32: DType.FLOAT32,
-    tflite.TensorType.INT8: DType.INT8,
-    tflite.TensorType.UINT8: DType.UINT8,
-    tflite.TensorType.INT16: DType.INT16,
-    tflite.TensorType.INT32: DType.INT32,
-    tflite.TensorType.INT64: DType.INT64,
-    tflite.TensorType.BOOL: DType.BOOL,
-}
-_ACTIVATIONS: Final = {
-    tflite.ActivationFunctionType.NONE: Activation.NONE,
-    tflite.ActivationFunctionType.RELU: Activation.RELU,
-    tflite.ActivationFunctionType.RELU_N1_TO_1: Activation.RELU_N1_TO_1,
-    tflite.ActivationFunctionType.RELU6: Activation.RELU6,
-}
-_PADDINGS: Final = {tflite.Padding.SAME: Padding.SAME, tflite.Padding.VALID: Padding.VALID}
 _OP_NAMES: Final = {
     value: name for name, value in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
 }
@@ -118,13 +87,14 @@ def _indices(array: npt.NDArray[np.int32] | int) -> tuple[int, ...]:
 
 def _check(graph: Graph) -> None:
     count = len(graph.tensors)
-    used = [i for op in graph.ops for i in (*op.inputs, *op.outputs) if i is not None]
+    used = [i for op in graph.ops for i in (*op.inputs, *op.outputs, *op.intermediates) if i is not None]
     for index in (*used, *graph.inputs, *graph.outputs):
         if not 0 <= index < count:
             raise ValueError(f"tensor {index} of {count}")
     if not graph.inputs or not graph.outputs:
         raise ValueError("no inputs or no outputs")
-    known = {i for i, tensor in enumerate(graph.tensors) if tensor.data is not None} | set(graph.inputs)
+    known = {i for i, tensor in enumerate(graph.tensors) if tensor.data is not None or tensor.is_variable}
+    known.update(graph.inputs)
     for op in graph.ops:
         if unmade := [i for i in op.inputs if i is not None and i not in known]:
             raise ValueError(f"operation {op.index} {op.kind} reads tensor {unmade[0]} before it is made")
@@ -137,7 +107,7 @@ def _check(graph: Graph) -> None:
 
 
 def _tensor(model: Any, raw: Any, index: int, name: str) -> Tensor:
-    dtype = _DTYPES.get(raw.Type())
+    dtype = DTYPES.get(raw.Type())
     tensor_name = (raw.Name() or b"").decode("utf-8", "replace")
     if dtype is None:
         raise UnsupportedError(
@@ -165,6 +135,8 @@ def _tensor(model: Any, raw: Any, index: int, name: str) -> Tensor:
         dtype=dtype,
         quantization=_quantization(raw.Quantization()),
         data=values,
+        is_variable=bool(raw.IsVariable()),
+        is_dynamic=any(size < 0 for size in _indices(raw.ShapeSignatureAsNumpy())),
     )
 
 
@@ -201,95 +173,6 @@ def _op(model: Any, raw: Any, index: int, name: str) -> Op:
         kind=kind,
         inputs=inputs,
         outputs=_indices(raw.OutputsAsNumpy()),
-        params=_params(kind, raw.BuiltinOptions()),
+        params=read_params(kind, raw.BuiltinOptions()),
+        intermediates=_indices(raw.IntermediatesAsNumpy()),
     )
-
-
-def _options(reader: Any, table: Any) -> Any:
-    if table is None:
-        raise ValueError(f"{reader.__name__} are missing")
-    options = reader()
-    options.Init(table.Bytes, table.Pos)
-    return options
-
-
-def _window(options: Any, **own: int) -> Params:
-    """What every sliding window has, and what is its kind's own."""
-    return WindowParams(
-        stride_height=options.StrideH(),
-        stride_width=options.StrideW(),
-        padding=_PADDINGS[options.Padding()],
-        activation=_ACTIVATIONS[options.FusedActivationFunction()],
-        **own,
-    )
-
-
-def _convolution(table: Any) -> Params:
-    options = _options(tflite.Conv2DOptions, table)
-    return _window(
-        options, dilation_height=options.DilationHFactor(), dilation_width=options.DilationWFactor()
-    )
-
-
-def _depthwise(table: Any) -> Params:
-    options = _options(tflite.DepthwiseConv2DOptions, table)
-    return _window(
-        options,
-        dilation_height=options.DilationHFactor(),
-        dilation_width=options.DilationWFactor(),
-        depth_multiplier=options.DepthMultiplier(),
-    )
-
-
-def _pool(table: Any) -> Params:
-    options = _options(tflite.Pool2DOptions, table)
-    return _window(options, filter_height=options.FilterHeight(), filter_width=options.FilterWidth())
-
-
-def _fully_connected(table: Any) -> Params:
-    options = _options(tflite.FullyConnectedOptions, table)
-    if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
-        raise ValueError("FULLY_CONNECTED weights are shuffled")
-    return ActivationParams(activation=_ACTIVATIONS[options.FusedActivationFunction()])
-
-
-def _add(table: Any) -> Params:
-    options = _options(tflite.AddOptions, table)
-    return ActivationParams(activation=_ACTIVATIONS[options.FusedActivationFunction()])
-
-
-def _softmax(table: Any) -> Params:
-    return SoftmaxParams(beta=float(_options(tflite.SoftmaxOptions, table).Beta()))
-
-
-def _strided_slice(table: Any) -> Params:
-    options = _options(tflite.StridedSliceOptions, table)
-    return StridedSliceParams(
-        begin_mask=options.BeginMask(),
-        end_mask=options.EndMask(),
-        ellipsis_mask=options.EllipsisMask(),
-        new_axis_mask=options.NewAxisMask(),
-        shrink_axis_mask=options.ShrinkAxisMask(),
-    )
-
-
-def _pack(table: Any) -> Params:
-    return PackParams(axis=_options(tflite.PackOptions, table).Axis())
-
-
-_PARAMS: Final[dict[str, Callable[[Any], Params]]] = {
-    "CONV_2D": _convolution,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "MAX_POOL_2D": _pool,
-    "AVERAGE_POOL_2D": _pool,
-    "FULLY_CONNECTED": _fully_connected,
-    "ADD": _add,
-    "SOFTMAX": _softmax,
-    "STRIDED_SLICE": _strided_slice,
-    "PACK": _pack,
-}
-
-
-def _params(kind: str, table: Any) -> Params:
-    read = _PARAMS.get(kind)
-    return read(table) if read else NoParams()

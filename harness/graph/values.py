@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.graph.nodes import DType, Tensor
+from harness.graph.dtypes import DType
+from harness.graph.nodes import Tensor
 
 
 def to_stored(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:

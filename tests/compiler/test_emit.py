@@ -118,7 +118,7 @@ def test_it_says_who_made_it() -> None:
 def test_another_abi_must_be_regenerated() -> None:
     source = generate(network())
     config = source.files["model_config.h"]
-    old = config.replace("#define QR_MODEL_ABI_GENERATED 1\n", "#define QR_MODEL_ABI_GENERATED 0\n")
+    old = config.replace("#define QR_MODEL_ABI_GENERATED 2\n", "#define QR_MODEL_ABI_GENERATED 0\n")
     assert old != config
     folder = model_folder({**source.files, "model_config.h": old})
     with pytest.raises(AssertionError, match=r"#error.*regenerate"):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.compiler import Program, compile_graph, lower
-from harness.compiler.lower import Step
+from harness.compiler.layout import Step
 from harness.graph import Graph, read_tflite
 from tests import tflite_builder as tb
 from tests.kernels.models import PLAIN, check, few
@@ -50,11 +50,11 @@ def activations(graph: Graph, step: Step) -> Iterator[tuple[int, int]]:
 
 def simulate(graph: Graph, program: Program) -> None:
     """Every byte of the arena remembers whose it is; a step must find all of its inputs untouched."""
-    owner: list[int | None] = [None] * program.plan.arena_bytes
+    owner: list[int | None] = [None] * program.layout.plan.arena_bytes
     root = roots(graph)
 
     def span(index: int) -> range:
-        at = program.offsets[index]
+        at = program.layout.offsets[index]
         return range(at, at + graph.tensors[index].nbytes)
 
     def write(index: int) -> None:
@@ -72,7 +72,7 @@ def simulate(graph: Graph, program: Program) -> None:
             assert span(index).start % graph.tensors[index].dtype.itemsize == 0
             assert_intact(index, f"step {number}")
             if set(span(index)) & set(span(output)):
-                assert position in step.call.in_place
+                assert position in step.in_place
                 assert span(index).start == span(output).start
         write(output)
     for index in graph.outputs:
@@ -195,7 +195,7 @@ def test_flatten_is_folded_away() -> None:
     program = lower(graph)
     assert kinds(program) == ["RELU", "FULLY_CONNECTED"]
     # The input becomes the flat vector in its own bytes; beside it lie the three outputs.
-    assert program.plan.arena_bytes == 12 + 3
+    assert program.layout.plan.arena_bytes == 12 + 3
     check(data)
 
 
@@ -221,7 +221,7 @@ def chain(kind: str, count: int, dtype: str = "int8") -> bytes:
 
 @pytest.mark.parametrize(("dtype", "arena_bytes"), [("int8", 10), ("float32", 40)])
 def test_a_chain_in_place_needs_one_tensor(dtype: str, arena_bytes: int) -> None:
-    assert lower(graph_of(chain("RELU", 5, dtype))).plan.arena_bytes == arena_bytes
+    assert lower(graph_of(chain("RELU", 5, dtype))).layout.plan.arena_bytes == arena_bytes
 
 
 def test_an_input_that_is_used_again_is_not_overwritten() -> None:
@@ -231,8 +231,8 @@ def test_an_input_that_is_used_again_is_not_overwritten() -> None:
     b.op("ADD", [once, x], [y], tb.add_options())
     data = b.build([x], [y])
     program = lower(graph_of(data))
-    assert program.offsets[x] != program.offsets[once]
-    assert program.plan.arena_bytes == 20
+    assert program.layout.offsets[x] != program.layout.offsets[once]
+    assert program.layout.plan.arena_bytes == 20
     check(data)
 
 
@@ -241,7 +241,7 @@ def test_a_value_added_to_itself() -> None:
     x, y = b.tensor((1, 10), **Q), b.tensor((1, 10), **Q)
     b.op("ADD", [x, x], [y], tb.add_options())
     data = b.build([x], [y])
-    assert lower(graph_of(data)).plan.arena_bytes == 10
+    assert lower(graph_of(data)).layout.plan.arena_bytes == 10
     check(data)
 
 
@@ -264,7 +264,7 @@ def test_an_output_that_others_still_read_survives() -> None:
     b.op("RELU", [x], [first])
     b.op("RELU6", [first], [second])
     data = b.build([x], [first, second])
-    assert lower(graph_of(data)).plan.arena_bytes == 20
+    assert lower(graph_of(data)).layout.plan.arena_bytes == 20
     check(data)
 
 
@@ -280,7 +280,7 @@ def test_an_output_that_grows_in_place_makes_room_only_where_that_pays() -> None
         b.op("CONV_2D", [source, weights, -1], [target], tb.conv_options())
     b.op("DEQUANTIZE", [small], [y])
     data = b.build([x], [y])
-    assert lower(graph_of(data)).plan.arena_bytes == 128 + 32
+    assert lower(graph_of(data)).layout.plan.arena_bytes == 128 + 32
     check(data)
 
 

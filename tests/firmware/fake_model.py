@@ -12,7 +12,8 @@ BYTES = 16
 _CONFIG = f"""\
 #ifndef QR_MODEL_CONFIG_H
 #define QR_MODEL_CONFIG_H
-#define QR_MODEL_ABI_GENERATED 1
+#define QR_MODEL_ABI_GENERATED 2
+#define QR_MODEL_STATE_BYTES 0
 #define QR_ARENA_BYTES {2 * BYTES}
 #define QR_MODEL_INFO_BYTES 30
 #define QR_MODEL_INPUTS 1
@@ -30,6 +31,10 @@ const struct qr_io qr_model_outputs[QR_MODEL_OUTPUTS] QR_FLASH = {{{{{BYTES}, {B
 const uint8_t qr_model_sha256[32] QR_FLASH = {{7}};
 const uint8_t qr_model_info[QR_MODEL_INFO_BYTES] QR_FLASH = {{
     1, 1, 1, 1, {BYTES}, 0, 0, 0, 0, 0, 128, 63, 0, 0, 0, 0, 1, 1, {BYTES}, 0, 0, 0, 0, 0, 128, 63}};
+void qr_model_reset(void)
+{{
+}}
+
 void qr_model_invoke(void)
 {{
     uint32_t turns = qr_arena[0] | (uint32_t)qr_arena[1] << 8 | (uint32_t)qr_arena[2] << 16 |

@@ -18,7 +18,7 @@ import pytest
 from harness import toolchains
 from harness.boards import load_boards
 from harness.build import Firmware, build
-from harness.compiler import compile_graph
+from harness.compiler import AVR, compile_graph, cpu_named
 from harness.errors import DoesNotFitError, UnavailableError, UnsupportedError
 from harness.graph import read_tflite
 from harness.link.protocol import Link
@@ -278,7 +278,12 @@ def wide(*sizes: int) -> bytes:
 def measured(board: str, tflite: bytes, cache: Path, log: Path, samples: int) -> tuple[Firmware, Measurement]:
     """The model on the board's core in simavr, all outputs equal to the oracle's."""
     graph = read_tflite(tflite, name="model")
-    firmware = build(compile_graph(graph), BOARDS[board], case_id=f"arduino/{board}", cache=cache)
+    firmware = build(
+        compile_graph(graph, cpu_named(BOARDS[board].cpu)),
+        BOARDS[board],
+        case_id=f"arduino/{board}",
+        cache=cache,
+    )
     inputs = random_inputs(graph, samples=samples, seed=3)
     shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
     with simavr.open(firmware, BOARDS[board], log=log) as transport:
@@ -342,7 +347,7 @@ def test_mega_reads_constants_up_to_the_last_of_64_kib(cache: Path, tmp_path: Pa
 def test_mega_without_room_for_the_constants(cache: Path) -> None:
     graph = read_tflite(wide(100, 200, 100, 200, 100), name="wide")
     with pytest.raises(DoesNotFitError, match="up to the last constant") as caught:
-        build(compile_graph(graph), BOARDS["megaatmega2560"], case_id="arduino/far", cache=cache)
+        build(compile_graph(graph, AVR), BOARDS["megaatmega2560"], case_id="arduino/far", cache=cache)
     assert caught.value.available_bytes == 0x10000
     assert 0x10000 < caught.value.needed_bytes < 100_000
 
@@ -351,7 +356,7 @@ def test_mega_without_room_for_the_constants(cache: Path) -> None:
 def test_mega_without_an_array_so_large(cache: Path) -> None:
     graph = read_tflite(wide(200, 200), name="square")
     with pytest.raises(UnsupportedError, match="32,767"):
-        build(compile_graph(graph), BOARDS["megaatmega2560"], case_id="arduino/array", cache=cache)
+        build(compile_graph(graph, AVR), BOARDS["megaatmega2560"], case_id="arduino/array", cache=cache)
 
 
 def test_a_missing_core_names_the_package(

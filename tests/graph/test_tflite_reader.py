@@ -17,9 +17,9 @@ from harness.errors import ModelError, UnsupportedError
 from harness.graph import (
     Activation,
     ActivationParams,
+    AxisParams,
     DType,
     NoParams,
-    PackParams,
     Padding,
     Quantization,
     SoftmaxParams,
@@ -93,7 +93,7 @@ def test_everything_of_a_convolution() -> None:
         ("ADD", tb.add_options(activation="RELU"), ActivationParams(activation=Activation.RELU)),
         ("FULLY_CONNECTED", tb.fully_connected_options(), ActivationParams(activation=Activation.NONE)),
         ("SOFTMAX", tb.softmax_options(beta=0.5), SoftmaxParams(beta=0.5)),
-        ("PACK", tb.pack_options(count=1, axis=2), PackParams(axis=2)),
+        ("PACK", tb.pack_options(count=1, axis=2), AxisParams(axis=2)),
         (
             "STRIDED_SLICE", tb.slice_options(shrink_axis_mask=1, begin_mask=2, end_mask=4),
             StridedSliceParams(

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import settings
 
-from harness.compiler import compile_graph
+from harness.compiler import FLAT, Cpu, compile_graph
 from harness.graph import DType, Graph, read_tflite
 from harness.records import verify
 from harness.reference import interpret, oracle_name
 from tests import tflite_builder as tb
 from tests.native_model import NativeModel
+
+from .one_op import Ends, OneOp
 
 Array = npt.NDArray[Any]
 Shape = Sequence[int]
@@ -73,9 +75,12 @@ def random_inputs(graph: Graph, *, samples: int, seed: int, spread: float = 3.0)
     inputs: list[Array] = []
     for tensor in graph.input_tensors():
         shape = (samples, tensor.elements)
-        if tensor.dtype is DType.INT8:
-            values = rng.integers(-128, 128, shape).astype(np.int8)
-            values[0], values[1] = -128, 127
+        if tensor.dtype is DType.BOOL:
+            values = rng.integers(0, 2, shape).astype(np.bool_)
+        elif tensor.dtype is not DType.FLOAT32:
+            limits = np.iinfo(tensor.dtype.numpy)
+            values = rng.integers(limits.min, limits.max, shape, dtype=tensor.dtype.numpy, endpoint=True)
+            values[0], values[1] = limits.min, limits.max
         else:
             values = (rng.normal(size=shape) * spread).astype(np.float32)
             values[0], values[1] = -spread, spread
@@ -83,12 +88,19 @@ def random_inputs(graph: Graph, *, samples: int, seed: int, spread: float = 3.0)
     return inputs
 
 
-def check(data: bytes, *, samples: int = 8, seed: int = 0, inputs: Sequence[Array] | None = None) -> None:
+def check(
+    data: bytes,
+    *,
+    samples: int = 8,
+    seed: int = 0,
+    inputs: Sequence[Array] | None = None,
+    cpu: Cpu = FLAT,
+) -> None:
     """Our C gives what the oracle gives: int8 to the bit, float32 within records.FLOAT_TOLERANCE."""
     graph = read_tflite(data, name="model")
     given = list(inputs) if inputs is not None else random_inputs(graph, samples=samples, seed=seed)
     expected = interpret(data, given)
-    outputs = NativeModel(graph, compile_graph(graph)).run(given)
+    outputs = NativeModel(graph, compile_graph(graph, cpu)).run(given)
     for ours, theirs in zip(outputs, expected, strict=True):
         result = verify(ours, theirs, oracle_name())
         assert result.mismatches == 0, (result, ours.tolist(), theirs.tolist())
@@ -144,7 +156,9 @@ class Window:
         return (1, *(window_output(*axis, self.padding) for axis in axes), channels)
 
 
+@OneOp
 def convolution(
+    b: tb.ModelBuilder,
     dtype: str,
     window: Window,
     *,
@@ -153,9 +167,8 @@ def convolution(
     activation: str = "NONE",
     bias: int | None = 2000,
     seed: int = 1,
-) -> bytes:
+) -> Ends:
     """CONV_2D."""
-    b = tb.ModelBuilder()
     x = b.tensor(window.input_shape, dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor(window.output_shape(outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
     shape = (outputs, *window.kernel, window.channels)
@@ -164,10 +177,12 @@ def convolution(
         strides=window.strides, dilations=window.dilations, padding=window.padding, activation=activation
     )
     b.op("CONV_2D", [x, w, bias_index], [y], options)
-    return b.build([x], [y])
+    return [x], [y]
 
 
+@OneOp
 def depthwise(
+    b: tb.ModelBuilder,
     dtype: str,
     window: Window,
     *,
@@ -176,9 +191,8 @@ def depthwise(
     activation: str = "NONE",
     bias: int | None = 2000,
     seed: int = 1,
-) -> bytes:
+) -> Ends:
     """DEPTHWISE_CONV_2D."""
-    b = tb.ModelBuilder()
     outputs = window.channels * multiplier
     x = b.tensor(window.input_shape, dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor(window.output_shape(outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
@@ -190,10 +204,12 @@ def depthwise(
     )  # fmt: skip
     # The oracle crashes where this operation marks its bias as absent instead of leaving it out.
     b.op("DEPTHWISE_CONV_2D", [x, w] if bias is None else [x, w, bias_index], [y], options)
-    return b.build([x], [y])
+    return [x], [y]
 
 
+@OneOp
 def fully_connected(
+    b: tb.ModelBuilder,
     dtype: str,
     *,
     rows: int = 1,
@@ -203,19 +219,26 @@ def fully_connected(
     activation: str = "NONE",
     bias: int | None = 2000,
     seed: int = 1,
-) -> bytes:
+) -> Ends:
     """FULLY_CONNECTED on a matrix of `rows` vectors."""
-    b = tb.ModelBuilder()
     x = b.tensor((rows, inputs), dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor((rows, outputs), dtype, **(quant.weighted if dtype == "int8" else {}))
     w, bias_index = weights(b, dtype, (outputs, inputs), quant=quant, axis=0, bias=bias, seed=seed)
     b.op("FULLY_CONNECTED", [x, w, bias_index], [y], tb.fully_connected_options(activation=activation))
-    return b.build([x], [y])
+    return [x], [y]
 
 
-def pool(kind: str, dtype: str, window: Window, *, quant: Quant = PLAIN, activation: str = "NONE") -> bytes:
+@OneOp
+def pool(
+    b: tb.ModelBuilder,
+    kind: str,
+    dtype: str,
+    window: Window,
+    *,
+    quant: Quant = PLAIN,
+    activation: str = "NONE",
+) -> Ends:
     """MAX_POOL_2D or AVERAGE_POOL_2D."""
-    b = tb.ModelBuilder()
     same = quant.input if dtype == "int8" else {}
     x = b.tensor(window.input_shape, dtype, **same)
     y = b.tensor(window.output_shape(window.channels), dtype, **same)
@@ -223,69 +246,84 @@ def pool(kind: str, dtype: str, window: Window, *, quant: Quant = PLAIN, activat
         filter_size=window.kernel, strides=window.strides, padding=window.padding, activation=activation
     )
     b.op(kind, [x], [y], options)
-    return b.build([x], [y])
+    return [x], [y]
 
 
+@OneOp
 def unary(
-    kind: str, dtype: str, shape: Shape, *, quant: Quant = PLAIN, options: tb.Options | None = None
-) -> bytes:
+    b: tb.ModelBuilder,
+    kind: str,
+    dtype: str,
+    shape: Shape,
+    *,
+    quant: Quant = PLAIN,
+    options: tb.Options | None = None,
+) -> Ends:
     """RELU, RELU6 or QUANTIZE int8 -> int8: one tensor in, the same shape and type out."""
-    b = tb.ModelBuilder()
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor(shape, dtype, **(quant.rescaled if dtype == "int8" else {}))
     b.op(kind, [x], [y], options)
-    return b.build([x], [y])
+    return [x], [y]
 
 
-def quantize(shape: Shape, *, scale: float, zero_point: int) -> bytes:
+@OneOp
+def quantize(b: tb.ModelBuilder, shape: Shape, *, scale: float, zero_point: int) -> Ends:
     """QUANTIZE float32 -> int8."""
-    b = tb.ModelBuilder()
     x, y = b.tensor(shape, "float32"), b.tensor(shape, "int8", scale=scale, zero_point=zero_point)
     b.op("QUANTIZE", [x], [y])
-    return b.build([x], [y])
+    return [x], [y]
 
 
-def dequantize(shape: Shape, *, scale: float, zero_point: int) -> bytes:
+@OneOp
+def dequantize(b: tb.ModelBuilder, shape: Shape, *, scale: float, zero_point: int) -> Ends:
     """DEQUANTIZE int8 -> float32."""
-    b = tb.ModelBuilder()
     x, y = b.tensor(shape, "int8", scale=scale, zero_point=zero_point), b.tensor(shape, "float32")
     b.op("DEQUANTIZE", [x], [y])
-    return b.build([x], [y])
+    return [x], [y]
 
 
+@OneOp
 def mean(
-    dtype: str, shape: Shape, axes: Sequence[int], *, keep_dims: bool = False, quant: Quant = PLAIN
-) -> bytes:
+    b: tb.ModelBuilder,
+    dtype: str,
+    shape: Shape,
+    axes: Sequence[int],
+    *,
+    keep_dims: bool = False,
+    quant: Quant = PLAIN,
+) -> Ends:
     """MEAN over `axes`, which may count from the end."""
-    b = tb.ModelBuilder()
     gone = {axis % len(shape) for axis in axes}
     kept = [1 if axis in gone else size for axis, size in enumerate(shape) if keep_dims or axis not in gone]
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
     y = b.tensor(kept, dtype, **(quant.rescaled if dtype == "int8" else {}))
     b.op("MEAN", [x, b.constant(axes, "int32")], [y], tb.mean_options(keep_dims=keep_dims))
-    return b.build([x], [y])
+    return [x], [y]
 
 
-def pad(dtype: str, shape: Shape, widths: Sequence[tuple[int, int]], *, quant: Quant = PLAIN) -> bytes:
+@OneOp
+def pad(
+    b: tb.ModelBuilder, dtype: str, shape: Shape, widths: Sequence[tuple[int, int]], *, quant: Quant = PLAIN
+) -> Ends:
     """PAD by (before, after) along each axis."""
-    b = tb.ModelBuilder()
     same = quant.input if dtype == "int8" else {}
     x = b.tensor(shape, dtype, **same)
     y = b.tensor([size + sum(pair) for size, pair in zip(shape, widths, strict=True)], dtype, **same)
     b.op("PAD", [x, b.constant(widths, "int32")], [y], ("PadOptions", {}))
-    return b.build([x], [y])
+    return [x], [y]
 
 
+@OneOp
 def add(
+    b: tb.ModelBuilder,
     dtype: str,
     shapes: tuple[Shape, Shape],
     *,
     quants: tuple[Quant, Quant] = (PLAIN, PLAIN),
     output: tuple[float, int] = (0.1, 3),
     activation: str = "NONE",
-) -> bytes:
+) -> Ends:
     """ADD of two inputs; the output has the broadcast shape and (scale, zero point) `output`."""
-    b = tb.ModelBuilder()
     operands = [
         b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
         for shape, quant in zip(shapes, quants, strict=True)
@@ -293,14 +331,26 @@ def add(
     result: dict[str, Any] = {"scale": output[0], "zero_point": output[1]} if dtype == "int8" else {}
     y = b.tensor(np.broadcast_shapes(*(tuple(shape) for shape in shapes)), dtype, **result)
     b.op("ADD", operands, [y], tb.add_options(activation=activation))
-    return b.build(operands, [y])
+    return operands, [y]
 
 
-def softmax(dtype: str, shape: Shape, *, quant: Quant = PLAIN, beta: float = 1.0) -> bytes:
+@OneOp
+def add_constant(b: tb.ModelBuilder, dtype: str, shape: Shape, *, quant: Quant = PLAIN) -> Ends:
+    """ADD of an input and a constant of its shape."""
+    same = quant.input if dtype == "int8" else {}
+    x = b.tensor(shape, dtype, **same)
+    values = np.random.default_rng(1).integers(-100, 100, shape)
+    c = b.constant(values, dtype, scales=(0.03,) if dtype == "int8" else ())
+    y = b.tensor(shape, dtype, **(Quant(input_scale=0.1, input_zero=3).input if dtype == "int8" else {}))
+    b.op("ADD", [x, c], [y], tb.add_options())
+    return [x], [y]
+
+
+@OneOp
+def softmax(b: tb.ModelBuilder, dtype: str, shape: Shape, *, quant: Quant = PLAIN, beta: float = 1.0) -> Ends:
     """SOFTMAX over the last axis."""
-    b = tb.ModelBuilder()
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
     fixed: dict[str, Any] = {"scale": 1 / 256, "zero_point": -128} if dtype == "int8" else {}
     y = b.tensor(shape, dtype, **fixed)
     b.op("SOFTMAX", [x], [y], tb.softmax_options(beta=beta))
-    return b.build([x], [y])
+    return [x], [y]

@@ -14,30 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.compiler import Program, lower
+from harness.compiler import AVR, FLAT, Program, lower
 from harness.compiler.emit import generate_config, generate_source
 from harness.graph import Graph, read_tflite
 from harness.records import verify
 from harness.reference import interpret, oracle_name
 from tests.native_model import FLAGS, INCLUDES, declared_kernels, kernel_archive, model_folder, run
 
-from .models import (
-    Array,
-    Quant,
-    Window,
-    add,
-    convolution,
-    depthwise,
-    dequantize,
-    fully_connected,
-    mean,
-    pad,
-    pool,
-    quantize,
-    random_inputs,
-    softmax,
-    unary,
-)
+from .models import Array, random_inputs
+from .one_op import side_by_side
+from .samples import SAMPLES
 
 SANITIZE = (
     *FLAGS, "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all",
@@ -64,6 +50,7 @@ int main(void)
             return 1;
         }
     }
+    qr_model_reset();
     qr_model_invoke();
     for (unsigned i = 0; i < QR_MODEL_OUTPUTS; i++) {
         const struct qr_io io = qr_model_outputs[i];
@@ -73,54 +60,37 @@ int main(void)
 }
 """
 
-PADDED = Window(size=(5, 6), channels=3, kernel=(3, 4), strides=(2, 1), padding="SAME")
-DILATED = Window(size=(5, 4), channels=2, kernel=(3, 3), dilations=(2, 3), padding="SAME")
-TIGHT = Window(size=(5, 6), channels=3, kernel=(2, 3), strides=(1, 1), padding="VALID")
-POOLED = Window(size=(5, 6), channels=3, kernel=(3, 4), strides=(2, 3), padding="SAME")
 
-MODELS = {
-    **{
-        f"{name}-{dtype}": model
-        for dtype in ("int8", "float32")
-        for name, model in {
-            "conv_2d": convolution(dtype, PADDED),
-            "conv_2d dilated": convolution(dtype, DILATED, activation="RELU6"),
-            "depthwise_conv_2d": depthwise(dtype, PADDED, multiplier=2),
-            "depthwise_conv_2d dilated": depthwise(dtype, DILATED, activation="RELU6"),
-            "fully_connected": fully_connected(dtype, rows=2, inputs=7, outputs=3),
-            "max_pool_2d": pool("MAX_POOL_2D", dtype, POOLED),
-            "max_pool_2d unpadded": pool("MAX_POOL_2D", dtype, TIGHT),
-            "average_pool_2d": pool("AVERAGE_POOL_2D", dtype, POOLED),
-            "mean": mean(dtype, (1, 4, 5, 3), (1, 2), quant=Quant(gain=0.7)),
-            "pad": pad(dtype, (1, 3, 4, 2), ((0, 0), (1, 2), (2, 0), (1, 1))),
-            "add": add(dtype, ((1, 2, 3), (1, 2, 3)), activation="RELU"),
-            "add broadcast": add(dtype, ((1, 2, 3), (3,))),
-            "relu": unary("RELU", dtype, (1, 7), quant=Quant(gain=1.2)),
-            "relu6": unary("RELU6", dtype, (1, 7)),
-            "softmax": softmax(dtype, (2, 5)),
-        }.items()
-    },
-    "quantize": quantize((1, 7), scale=0.02, zero_point=-5),
-    "quantize-int8": unary("QUANTIZE", "int8", (1, 7), quant=Quant(gain=3.0)),
-    "dequantize": dequantize((1, 7), scale=0.02, zero_point=-5),
-}
-
-
-def spread(graph: Graph, program: Program) -> Program:
+def spread(program: Program) -> Program:
     """The same program with every tensor alone between two red zones."""
     offsets: dict[int, int] = {}
     end = RED_ZONE_BYTES
-    for index in program.offsets:
+    for index in program.layout.offsets:
         offsets[index] = end
-        end += -(-graph.tensors[index].nbytes // 8) * 8 + RED_ZONE_BYTES
-    return replace(program, offsets=offsets, plan=replace(program.plan, arena_bytes=end))
+        end += -(-program.graph.tensors[index].nbytes // 8) * 8 + RED_ZONE_BYTES
+    scratch: dict[tuple[int, str], int] = {}
+    for number, step in enumerate(program.steps):
+        for room in step.scratches:
+            scratch[number, room.role] = end
+            end += -(-room.nbytes // 8) * 8 + RED_ZONE_BYTES
+    layout = program.layout
+    plan = replace(layout.plan, arena_bytes=end)
+    return replace(program, layout=replace(layout, offsets=offsets, scratch_offsets=scratch, plan=plan))
 
 
-def executable(graph: Graph, program: Program, source: str) -> Path:
+def executable(program: Program, source: str) -> Path:
     """`source` as a program that reads one sample and writes its outputs."""
-    places = ", ".join(f"{{{at}, {graph.tensors[i].nbytes}}}" for i, at in program.offsets.items())
+    layout = program.layout
+    spans = [(at, program.graph.tensors[i].nbytes) for i, at in layout.offsets.items()]
+    rooms = {
+        (number, room.role): room.nbytes
+        for number, step in enumerate(program.steps)
+        for room in step.scratches
+    }
+    spans += [(at, rooms[key]) for key, at in layout.scratch_offsets.items()]
+    places = ", ".join(f"{{{at}, {nbytes}}}" for at, nbytes in spans)
     folder = model_folder(
-        {"model.c": source, "model_config.h": generate_config(graph, program), "main.c": MAIN % places}
+        {"model.c": source, "model_config.h": generate_config(program), "main.c": MAIN % places}
     )
     run(
         "gcc", *SANITIZE, f"-I{folder}", *INCLUDES, "-o", folder / "program", folder / "model.c",
@@ -129,15 +99,20 @@ def executable(graph: Graph, program: Program, source: str) -> Path:
     return folder / "program"
 
 
-def infer(graph: Graph, sample: list[Array]) -> list[Array]:
+def functions(program: Program) -> set[str]:
+    """The kernels that it calls."""
+    return {call.function for step in program.steps for call in step.calls}
+
+
+def infer(dense: Program, sample: list[Array]) -> list[Array]:
     """Outputs of one sample, from a sanitized program."""
-    program = spread(graph, lower(graph))
+    program = spread(dense)
     done = subprocess.run(
-        [executable(graph, program, generate_source(graph, program))],
+        [executable(program, generate_source(program))],
         input=b"".join(value.tobytes() for value in sample), capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    tensors = graph.output_tensors()
+    tensors = program.graph.output_tensors()
     ends = np.cumsum([tensor.nbytes for tensor in tensors])
     return [
         np.frombuffer(done.stdout[end - tensor.nbytes : end], tensor.dtype.numpy)
@@ -145,30 +120,37 @@ def infer(graph: Graph, sample: list[Array]) -> list[Array]:
     ]
 
 
-@pytest.mark.parametrize("name", MODELS)
+def model_of(name: str) -> bytes:
+    return side_by_side([SAMPLES[name]])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
 def test_kernel(name: str) -> None:
-    graph = read_tflite(MODELS[name], name=name)
+    data = model_of(name)
+    graph = read_tflite(data, name=name)
     inputs = random_inputs(graph, samples=3, seed=1)
-    outputs = infer(graph, [value[2] for value in inputs])
-    expected = interpret(MODELS[name], [value[2:] for value in inputs])
-    for ours, theirs in zip(outputs, expected, strict=True):
-        assert verify(ours[np.newaxis], theirs, oracle_name()).mismatches == 0
+    expected = interpret(data, [value[2:] for value in inputs])
+    for program in _programs(graph):
+        outputs = infer(program, [value[2] for value in inputs])
+        for ours, theirs in zip(outputs, expected, strict=True):
+            assert verify(ours[np.newaxis], theirs, oracle_name()).mismatches == 0
+
+
+def _programs(graph: Graph) -> list[Program]:
+    """For a flat CPU; and for one whose flash lies apart, where constant operands are loaded first."""
+    flat, apart = lower(graph), lower(graph, AVR)
+    return [flat, apart] if "nn_load" in functions(apart) else [flat]
 
 
 def test_every_kernel_is_among_them() -> None:
-    called = {
-        step.call.function
-        for data in MODELS.values()
-        for step in lower(read_tflite(data, name="model")).steps
-    }
-    assert called == declared_kernels()
+    programs = [lower(read_tflite(model_of(name), name=name), cpu) for name in SAMPLES for cpu in (FLAT, AVR)]
+    assert set().union(*map(functions, programs)) == declared_kernels()
 
 
 def test_the_red_zones_work() -> None:
     """A kernel that is told a wrong size is caught, or the test above proves nothing."""
-    graph = read_tflite(MODELS["relu-int8"], name="relu")
-    program = spread(graph, lower(graph))
-    wrong = generate_source(graph, program).replace(", 7, qr_model_0_table", ", 9, qr_model_0_table")
-    program_file = executable(graph, program, wrong)
+    program = spread(lower(read_tflite(model_of("relu-int8"), name="relu")))
+    wrong = generate_source(program).replace(", 7, qr_model_0_table", ", 9, qr_model_0_table")
+    program_file = executable(program, wrong)
     done = subprocess.run([program_file], input=bytes(7), capture_output=True, check=False)
     assert b"use-after-poison" in done.stderr

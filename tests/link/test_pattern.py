@@ -18,7 +18,8 @@ GUARD = 0xA5
 DTYPES = {0: np.float32, 1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32}
 
 CONFIG = f"""\
-#define QR_MODEL_ABI_GENERATED 1
+#define QR_MODEL_ABI_GENERATED 2
+#define QR_MODEL_STATE_BYTES 0
 #define QR_MODEL_INPUTS {len(DTYPES)}
 #define QR_MODEL_OUTPUTS 1
 #define QR_ARENA_BYTES {len(DTYPES) * 4096}

@@ -25,6 +25,9 @@ typedef int16_t nn_dim;
 typedef int32_t nn_dim;
 #endif
 
+/* Copies a constant from flash to RAM, for a kernel that wants an operand by an ordinary pointer. */
+void nn_load(uint8_t *to, NN_FLASH uint8_t *from, nn_dim bytes);
+
 /* A window that slides over in_height x in_width; a dimension counts elements. */
 struct nn_window {
     nn_dim in_height, in_width, in_channels;

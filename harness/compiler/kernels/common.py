@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from harness.compiler.fixed_point import INT8_MAX, INT8_MIN, quantize_multiplier, quantize_value
 from harness.compiler.kernel_call import Constant, float_literal, int32_literal, structure, structure_array
+from harness.compiler.site import Site
 from harness.errors import UnsupportedError
-from harness.graph import Activation, DType, Graph, Op, Quantization, Tensor
+from harness.graph import Activation, DType, Quantization, Tensor
 
 P = TypeVar("P")
-
-#: Sizes travel as int16_t on AVR.
-_MAX_DIM: Final = 32767
 
 _FLOAT_RANGES: Final = {
     Activation.NONE: (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max)),
@@ -27,95 +25,90 @@ _FLOAT_RANGES: Final = {
 }
 
 
-def unsupported(graph: Graph, op: Op, why: str, fix: str = "") -> UnsupportedError:
+def unsupported(site: Site, why: str, fix: str = "") -> UnsupportedError:
     """The error that names the operation, its index and its output tensor."""
-    name = graph.tensors[op.outputs[0]].name if op.outputs else "?"
-    return UnsupportedError(f"{graph.name}: operation {op.index} {op.kind} ('{name}') {why}.", fix=fix)
+    name = site.graph.tensors[site.op.outputs[0]].name if site.op.outputs else "?"
+    return UnsupportedError(
+        f"{site.graph.name}: operation {site.op.index} {site.op.kind} ('{name}') {why}.", fix=fix
+    )
 
 
-def options(graph: Graph, op: Op, kind: type[P]) -> P:
+def options(site: Site, kind: type[P]) -> P:
     """The operation's parameters, which must be of this kind."""
-    if not isinstance(op.params, kind):
-        raise unsupported(graph, op, "lacks its options")
-    return op.params
+    if not isinstance(site.op.params, kind):
+        raise unsupported(site, "lacks its options")
+    return site.op.params
 
 
-def tensor_in(graph: Graph, op: Op, position: int) -> Tensor:
+def tensor_in(site: Site, position: int) -> Tensor:
     """Input `position`, which must be there."""
-    index = op.inputs[position] if position < len(op.inputs) else None
+    index = site.op.inputs[position] if position < len(site.op.inputs) else None
     if index is None:
-        raise unsupported(graph, op, f"lacks its input {position}")
-    return graph.tensors[index]
+        raise unsupported(site, f"lacks its input {position}")
+    return site.graph.tensors[index]
 
 
-def activation_in(graph: Graph, op: Op, position: int) -> Tensor:
-    """Input `position`, which must be made at run time and not a constant."""
-    tensor = tensor_in(graph, op, position)
-    if tensor.data is not None:
-        raise unsupported(graph, op, f"has a constant as its input {position}")
-    return tensor
-
-
-def tensor_out(graph: Graph, op: Op) -> Tensor:
+def tensor_out(site: Site) -> Tensor:
     """The single output."""
-    return graph.tensors[op.outputs[0]]
+    return site.graph.tensors[site.op.outputs[0]]
 
 
-def constant_in(graph: Graph, op: Op, position: int) -> npt.NDArray[Any]:
+def constant_in(site: Site, position: int) -> npt.NDArray[Any]:
     """The values of input `position`, which must be a constant."""
-    tensor = tensor_in(graph, op, position)
+    tensor = tensor_in(site, position)
     if tensor.data is None:
-        raise unsupported(graph, op, f"needs a constant as its input {position}")
+        raise unsupported(site, f"needs a constant as its input {position}")
     return tensor.data
 
 
-def element_type(graph: Graph, op: Op) -> DType:
+def element_type(site: Site) -> DType:
     """int8 or float32, the same for input 0 and the output."""
-    dtypes = {tensor_in(graph, op, 0).dtype, tensor_out(graph, op).dtype}
+    dtypes = {tensor_in(site, 0).dtype, tensor_out(site).dtype}
     if dtypes == {DType.INT8}:
         return DType.INT8
     if dtypes == {DType.FLOAT32}:
         return DType.FLOAT32
-    names = " -> ".join(t.dtype.value for t in (tensor_in(graph, op, 0), tensor_out(graph, op)))
+    names = " -> ".join(t.dtype.value for t in (tensor_in(site, 0), tensor_out(site)))
     raise unsupported(
-        graph, op, f"works on {names}; the aot engine has it in int8 and float32",
+        site, f"works on {names}; the aot engine has it in int8 and float32",
         fix="Convert the model to full int8 or leave it in float32.",
     )  # fmt: skip
 
 
-def per_tensor(graph: Graph, op: Op, tensor: Tensor) -> Quantization:
+def per_tensor(site: Site, tensor: Tensor) -> Quantization:
     """The quantization of an int8 activation: one scale above 0, one zero point."""
     q = tensor.quantization
     if q is None or len(q.scales) != 1 or q.scale <= 0 or not INT8_MIN <= q.zero_point <= INT8_MAX:
-        raise unsupported(graph, op, f"has no usable int8 quantization on tensor '{tensor.name}'")
+        raise unsupported(site, f"has no usable int8 quantization on tensor '{tensor.name}'")
     return q
 
 
-def unscaled(graph: Graph, op: Op) -> Quantization:
+def unscaled(site: Site) -> Quantization:
     """The quantization of an operation that copies or chooses values: the same on both sides."""
-    q_in, q_out = (per_tensor(graph, op, t) for t in (tensor_in(graph, op, 0), tensor_out(graph, op)))
+    q_in, q_out = (per_tensor(site, t) for t in (tensor_in(site, 0), tensor_out(site)))
     if (q_in.scale, q_in.zero_point) != (q_out.scale, q_out.zero_point):
-        raise unsupported(graph, op, "changes the scale or zero point, which it cannot")
+        raise unsupported(site, "changes the scale or zero point, which it cannot")
     return q_in
 
 
-def single_batch(graph: Graph, op: Op, tensor: Tensor, rank: int) -> tuple[int, ...]:
+def single_batch(site: Site, tensor: Tensor, rank: int) -> tuple[int, ...]:
     """The shape without its batch axis, which must be 1."""
     if len(tensor.shape) != rank or tensor.shape[0] != 1:
         raise unsupported(
-            graph,
-            op,
+            site,
             f"works on shape {list(tensor.shape)}",
             fix=f"Rank {rank} with batch size 1 is supported.",
         )
     return tensor.shape[1:]
 
 
-def check_dims(graph: Graph, op: Op, dims: Iterable[int]) -> None:
-    """Every size must fit an int16_t, the size type on AVR."""
+def check_dims(site: Site, dims: Iterable[int]) -> None:
+    """Every size must fit the CPU's size type."""
     largest = max(dims, default=0)
-    if largest > _MAX_DIM:
-        raise unsupported(graph, op, f"has a size of {largest}, more than {_MAX_DIM}")
+    if largest > site.cpu.max_dim:
+        raise unsupported(
+            site, f"has a size of {largest}, more than {site.cpu.max_dim}, the largest on {site.cpu.name}"
+        )
 
 
 def int8_limits(output: Quantization, activation: Activation) -> tuple[int, int]:
@@ -164,29 +157,27 @@ def _fields(bias: int, multiplier: int, shift: int) -> list[str]:
     return [int32_literal(wrapped), str(multiplier), str(shift)]
 
 
-def weights_and_bias(
-    graph: Graph, op: Op, dtype: DType, outputs: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def weights_and_bias(site: Site, dtype: DType, outputs: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Constant weights of the activations' type, and a bias of `outputs` values (zeros if absent)."""
-    weights = constant_in(graph, op, 1)
+    weights = constant_in(site, 1)
     if DType(weights.dtype.name) is not dtype:
         raise unsupported(
-            graph, op, f"has {weights.dtype.name} weights on {dtype.value} activations",
+            site, f"has {weights.dtype.name} weights on {dtype.value} activations",
             fix="Convert with a representative data set for full integer quantization.",
         )  # fmt: skip
     bias_dtype = np.int32 if dtype is DType.INT8 else np.float32
-    has_bias = len(op.inputs) > 2 and op.inputs[2] is not None
-    bias = constant_in(graph, op, 2).reshape(-1) if has_bias else np.zeros(outputs, bias_dtype)
+    has_bias = len(site.op.inputs) > 2 and site.op.inputs[2] is not None
+    bias = constant_in(site, 2).reshape(-1) if has_bias else np.zeros(outputs, bias_dtype)
     if bias.dtype != bias_dtype or bias.size != outputs:
-        raise unsupported(graph, op, f"has a bias of {bias.size} {bias.dtype.name} for {outputs} outputs")
+        raise unsupported(site, f"has a bias of {bias.size} {bias.dtype.name} for {outputs} outputs")
     return weights, bias
 
 
-def weight_scales(graph: Graph, op: Op, outputs: int, *, axis: int = 0) -> tuple[float, ...]:
+def weight_scales(site: Site, outputs: int, *, axis: int = 0) -> tuple[float, ...]:
     """One scale per output channel, which `axis` of the weights counts; symmetric weights only."""
-    q = tensor_in(graph, op, 1).quantization
+    q = tensor_in(site, 1).quantization
     if q is None or len(q.scales) not in (1, outputs) or any(q.zero_points):
-        raise unsupported(graph, op, "has weights that are not symmetrically quantized per tensor or channel")
+        raise unsupported(site, "has weights that are not symmetrically quantized per tensor or channel")
     if len(q.scales) > 1 and q.axis != axis:
-        raise unsupported(graph, op, f"has weights that are quantized along axis {q.axis} instead of {axis}")
+        raise unsupported(site, f"has weights that are quantized along axis {q.axis} instead of {axis}")
     return q.scales if len(q.scales) == outputs else q.scales * outputs

@@ -7,7 +7,6 @@ import numpy as np
 
 from harness.compiler.kernel_call import KernelCall, destination, float_array, int8_array, source
 from harness.compiler.kernels.common import (
-    activation_in,
     check_dims,
     element_type,
     options,
@@ -21,25 +20,26 @@ from harness.compiler.kernels.common import (
     weight_scales,
     weights_and_bias,
 )
-from harness.graph import ActivationParams, DType, Graph, Op
+from harness.compiler.site import Site
+from harness.graph import DType, FullyConnectedParams
 
 
-def fully_connected(graph: Graph, op: Op) -> KernelCall:
+def fully_connected(site: Site) -> KernelCall:
     """Weights stay in the converter's order [outputs][inputs]."""
-    params = options(graph, op, ActivationParams)
-    dtype = element_type(graph, op)
-    x = activation_in(graph, op, 0)
-    shape = tensor_in(graph, op, 1).shape
+    params = options(site, FullyConnectedParams)
+    dtype = element_type(site)
+    x = tensor_in(site, 0)
+    shape = tensor_in(site, 1).shape
     if (
         len(shape) != 2
         or x.elements % shape[1]
-        or tensor_out(graph, op).elements != x.elements // shape[1] * shape[0]
+        or tensor_out(site).elements != x.elements // shape[1] * shape[0]
     ):
-        raise unsupported(graph, op, f"has weights of shape {list(shape)} on an input of {list(x.shape)}")
+        raise unsupported(site, f"has weights of shape {list(shape)} on an input of {list(x.shape)}")
     outputs, inputs = shape
     rows = x.elements // inputs
-    check_dims(graph, op, (rows, inputs, outputs))
-    weights, bias = weights_and_bias(graph, op, dtype, outputs)
+    check_dims(site, (rows, inputs, outputs))
+    weights, bias = weights_and_bias(site, dtype, outputs)
     sizes = (str(rows), str(inputs), str(outputs))
     if dtype is DType.FLOAT32:
         return KernelCall(
@@ -50,10 +50,10 @@ def fully_connected(graph: Graph, op: Op) -> KernelCall:
                 *sizes, range_float32(params.activation),
             ),
         )  # fmt: skip
-    q_in = per_tensor(graph, op, x)
-    q_out = per_tensor(graph, op, tensor_out(graph, op))
-    scales = weight_scales(graph, op, outputs)
-    per_channel = len(set(scales)) > 1 or len(_weight_quantization_scales(graph, op)) > 1
+    q_in = per_tensor(site, x)
+    q_out = per_tensor(site, tensor_out(site))
+    scales = weight_scales(site, outputs)
+    per_channel = len(set(scales)) > 1 or len(_weight_quantization_scales(site)) > 1
     sums = weights.astype(np.int64).sum(axis=1)
     channels = requant_channels(
         (
@@ -71,8 +71,8 @@ def fully_connected(graph: Graph, op: Op) -> KernelCall:
     )  # fmt: skip
 
 
-def _weight_quantization_scales(graph: Graph, op: Op) -> tuple[float, ...]:
-    q = tensor_in(graph, op, 1).quantization
+def _weight_quantization_scales(site: Site) -> tuple[float, ...]:
+    q = tensor_in(site, 1).quantization
     return q.scales if q else ()
 
 
@@ -81,3 +81,8 @@ def _multiplier(input_scale: float, weight_scale: float, output_scale: float, *,
     if per_channel:
         return input_scale * weight_scale / output_scale
     return float(np.float32(input_scale) * np.float32(weight_scale)) / output_scale
+
+
+KERNELS = {
+    "FULLY_CONNECTED": fully_connected,
+}

@@ -16,7 +16,6 @@ from harness.compiler.fixed_point import (
 )
 from harness.compiler.kernel_call import (
     KernelCall,
-    Operand,
     destination,
     float_literal,
     int8_array,
@@ -24,53 +23,52 @@ from harness.compiler.kernel_call import (
     structure,
 )
 from harness.compiler.kernels.common import (
-    activation_in,
     check_dims,
     element_type,
     int8_limits,
     options,
     per_tensor,
     range_float32,
+    tensor_in,
     tensor_out,
     unsupported,
 )
-from harness.graph import Activation, ActivationParams, DType, Graph, Op, Tensor
+from harness.compiler.site import Site
+from harness.graph import Activation, AddParams, DType, Tensor
 
 #: Head room of the scaled operands of an int8 ADD, as in nn's add_int8.c.
 _ADD_SHIFT = 20
 
 
-def relu(graph: Graph, op: Op) -> KernelCall:
+def relu(site: Site) -> KernelCall:
     """int8: rescaled from the input's to the output's scale, then clamped at zero."""
 
     def int8_function() -> Callable[[int], int]:
-        q_in = per_tensor(graph, op, activation_in(graph, op, 0))
-        q_out = per_tensor(graph, op, tensor_out(graph, op))
+        q_in = per_tensor(site, tensor_in(site, 0))
+        q_out = per_tensor(site, tensor_out(site))
         multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
         low = max(INT8_MIN, q_out.zero_point)
         return lambda x: max(
             low, min(INT8_MAX, q_out.zero_point + scale(x - q_in.zero_point, multiplier, shift))
         )
 
-    return _unary(graph, op, int8_function, Activation.RELU)
+    return _unary(site, int8_function, Activation.RELU)
 
 
-def relu6(graph: Graph, op: Op) -> KernelCall:
+def relu6(site: Site) -> KernelCall:
     """int8: clamped between the stored values of 0 and 6; the reference does not rescale."""
 
     def int8_function() -> Callable[[int], int]:
-        q_in = per_tensor(graph, op, activation_in(graph, op, 0))
+        q_in = per_tensor(site, tensor_in(site, 0))
         six = clamp_int8(quantize_value(6.0, q_in.scale, q_in.zero_point))
         return lambda x: max(q_in.zero_point, min(six, x))
 
-    return _unary(graph, op, int8_function, Activation.RELU6)
+    return _unary(site, int8_function, Activation.RELU6)
 
 
-def _unary(
-    graph: Graph, op: Op, int8_function: Callable[[], Callable[[int], int]], kind: Activation
-) -> KernelCall:
-    count = _count(graph, op)
-    if element_type(graph, op) is DType.FLOAT32:
+def _unary(site: Site, int8_function: Callable[[], Callable[[int], int]], kind: Activation) -> KernelCall:
+    count = _count(site)
+    if element_type(site) is DType.FLOAT32:
         return KernelCall(
             function="nn_clamp_float32",
             arguments=(source("float"), destination("float"), str(count), range_float32(kind)),
@@ -89,21 +87,21 @@ def _lookup(count: int, function: Callable[[int], int]) -> KernelCall:
     )
 
 
-def _count(graph: Graph, op: Op) -> int:
-    elements = activation_in(graph, op, 0).elements
-    if elements != tensor_out(graph, op).elements:
-        raise unsupported(graph, op, "changes the number of elements")
-    check_dims(graph, op, (elements,))
+def _count(site: Site) -> int:
+    elements = tensor_in(site, 0).elements
+    if elements != tensor_out(site).elements:
+        raise unsupported(site, "changes the number of elements")
+    check_dims(site, (elements,))
     return elements
 
 
-def quantize(graph: Graph, op: Op) -> KernelCall:
+def quantize(site: Site) -> KernelCall:
     """float32 -> int8, or int8 -> int8 with another scale."""
-    x, y = activation_in(graph, op, 0), tensor_out(graph, op)
-    count = _count(graph, op)
+    x, y = tensor_in(site, 0), tensor_out(site)
+    count = _count(site)
     if y.dtype is not DType.INT8 or x.dtype not in (DType.FLOAT32, DType.INT8):
-        raise unsupported(graph, op, f"makes {y.dtype.value} from {x.dtype.value}")
-    q_out = per_tensor(graph, op, y)
+        raise unsupported(site, f"makes {y.dtype.value} from {x.dtype.value}")
+    q_out = per_tensor(site, y)
     if x.dtype is DType.FLOAT32:
         return KernelCall(
             function="nn_quantize_float32_int8",
@@ -113,20 +111,20 @@ def quantize(graph: Graph, op: Op) -> KernelCall:
             ),
             in_place=(0,),
         )  # fmt: skip
-    q_in = per_tensor(graph, op, x)
+    q_in = per_tensor(site, x)
     multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
     return _lookup(
         count, lambda v: clamp_int8(scale(v - q_in.zero_point, multiplier, shift) + q_out.zero_point)
     )
 
 
-def dequantize(graph: Graph, op: Op) -> KernelCall:
+def dequantize(site: Site) -> KernelCall:
     """int8 -> float32."""
-    x, y = activation_in(graph, op, 0), tensor_out(graph, op)
-    count = _count(graph, op)
+    x, y = tensor_in(site, 0), tensor_out(site)
+    count = _count(site)
     if x.dtype is not DType.INT8 or y.dtype is not DType.FLOAT32:
-        raise unsupported(graph, op, f"makes {y.dtype.value} from {x.dtype.value}")
-    q = per_tensor(graph, op, x)
+        raise unsupported(site, f"makes {y.dtype.value} from {x.dtype.value}")
+    q = per_tensor(site, x)
     return KernelCall(
         function="nn_dequantize_int8_float32",
         arguments=(
@@ -140,20 +138,20 @@ def dequantize(graph: Graph, op: Op) -> KernelCall:
     )
 
 
-def add(graph: Graph, op: Op) -> KernelCall:
+def add(site: Site) -> KernelCall:
     """Equal shapes, or one operand repeated along the leading axes of the other."""
-    params = options(graph, op, ActivationParams)
-    dtype = element_type(graph, op)
-    a, b = activation_in(graph, op, 0), activation_in(graph, op, 1)
-    y = tensor_out(graph, op)
-    operands = (Operand.INPUT_0, Operand.INPUT_1)
+    params = options(site, AddParams)
+    dtype = element_type(site)
+    a, b = tensor_in(site, 0), tensor_in(site, 1)
+    y = tensor_out(site)
+    operands = (0, 1)
     if b.elements > a.elements:
-        a, b, operands = b, a, (Operand.INPUT_1, Operand.INPUT_0)
+        a, b, operands = b, a, (1, 0)
     if a.dtype is not b.dtype or _significant(a) != _significant(y) or not _repeats(b, a):
-        raise unsupported(graph, op, f"adds shapes {list(a.shape)} and {list(b.shape)}")
-    check_dims(graph, op, (a.elements,))
+        raise unsupported(site, f"adds shapes {list(a.shape)} and {list(b.shape)}")
+    check_dims(site, (a.elements,))
     sizes = (str(a.elements), str(b.elements))
-    in_place = tuple(o.value for o, t in zip(operands, (a, b), strict=True) if t.elements == a.elements)
+    in_place = tuple(o for o, t in zip(operands, (a, b), strict=True) if t.elements == a.elements)
     if dtype is DType.FLOAT32:
         return KernelCall(
             function="nn_add_float32",
@@ -163,7 +161,7 @@ def add(graph: Graph, op: Op) -> KernelCall:
             ),
             in_place=in_place,
         )  # fmt: skip
-    q_a, q_b, q_y = (per_tensor(graph, op, t) for t in (a, b, y))
+    q_a, q_b, q_y = (per_tensor(site, t) for t in (a, b, y))
     twice_largest = 2.0 * max(q_a.scale, q_b.scale)
     scalings = [
         quantize_multiplier(real)
@@ -195,3 +193,12 @@ def _repeats(small: Tensor, large: Tensor) -> bool:
 def _significant(tensor: Tensor) -> tuple[int, ...]:
     """The shape without its leading ones."""
     return tuple(itertools.dropwhile(lambda size: size == 1, tensor.shape))
+
+
+KERNELS = {
+    "ADD": add,
+    "DEQUANTIZE": dequantize,
+    "QUANTIZE": quantize,
+    "RELU": relu,
+    "RELU6": relu6,
+}

@@ -17,41 +17,42 @@ from harness.compiler.kernel_call import (
     structure,
 )
 from harness.compiler.kernels.common import (
-    activation_in,
     check_dims,
     constant_in,
     element_type,
     options,
     per_tensor,
     requant,
+    tensor_in,
     tensor_out,
     unscaled,
     unsupported,
 )
-from harness.graph import DType, Graph, Op, SoftmaxParams
+from harness.compiler.site import Site
+from harness.graph import DType, SoftmaxParams
 
 #: Above this the reference's last shift would pass 31 bits (nn.h, nn_softmax_int8).
 _SOFTMAX_MAX_DEPTH = 511
 
 
-def mean(graph: Graph, op: Op) -> KernelCall:
+def mean(site: Site) -> KernelCall:
     """Over one run of neighbouring axes."""
-    dtype = element_type(graph, op)
-    x = activation_in(graph, op, 0)
-    axes = sorted({int(axis) % len(x.shape) for axis in constant_in(graph, op, 1).reshape(-1)})
+    dtype = element_type(site)
+    x = tensor_in(site, 0)
+    axes = sorted({int(axis) % len(x.shape) for axis in constant_in(site, 1).reshape(-1)})
     if not axes or axes != list(range(axes[0], axes[-1] + 1)):
-        raise unsupported(graph, op, f"averages over axes {axes}", fix="Neighbouring axes are supported.")
+        raise unsupported(site, f"averages over axes {axes}", fix="Neighbouring axes are supported.")
     outer, inner = math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[-1] + 1 :])
     count = math.prod(x.shape[axes[0] : axes[-1] + 1])
-    check_dims(graph, op, (outer, count, inner))
-    if tensor_out(graph, op).elements != outer * inner:
-        raise unsupported(graph, op, f"should make {outer * inner} values by its axes")
+    check_dims(site, (outer, count, inner))
+    if tensor_out(site).elements != outer * inner:
+        raise unsupported(site, f"should make {outer * inner} values by its axes")
     sizes = (str(outer), str(count), str(inner))
     if dtype is DType.FLOAT32:
         return KernelCall(
             function="nn_mean_float32", arguments=(source("float"), destination("float"), *sizes)
         )
-    q_in, q_out = per_tensor(graph, op, x), per_tensor(graph, op, tensor_out(graph, op))
+    q_in, q_out = per_tensor(site, x), per_tensor(site, tensor_out(site))
     multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
     # The reference takes 1 / count into the multiplier, keeping as many bits as fit.
     extra = min(count.bit_length() - 1, 32, 31 + shift)
@@ -62,26 +63,26 @@ def mean(graph: Graph, op: Op) -> KernelCall:
     )
 
 
-def pad(graph: Graph, op: Op) -> KernelCall:
+def pad(site: Site) -> KernelCall:
     """Rank up to 4 with an unpadded batch of 1; the padding is the stored zero."""
-    dtype = element_type(graph, op)
-    x = activation_in(graph, op, 0)
-    widths = constant_in(graph, op, 1)
+    dtype = element_type(site)
+    x = tensor_in(site, 0)
+    widths = constant_in(site, 1)
     if len(x.shape) > 4 or widths.shape != (len(x.shape), 2) or np.any(widths < 0):
-        raise unsupported(graph, op, f"pads shape {list(x.shape)} by {widths.tolist()}")
+        raise unsupported(site, f"pads shape {list(x.shape)} by {widths.tolist()}")
     lead = 4 - len(x.shape)
     batch, height, width, depth = (1,) * lead + x.shape
     (before, after), rows, columns, channels = [(0, 0)] * lead + [(int(a), int(b)) for a, b in widths]
     if batch != 1 or before or after:
-        raise unsupported(graph, op, "pads the batch axis or works on a batch")
-    if tensor_out(graph, op).elements != math.prod(
+        raise unsupported(site, "pads the batch axis or works on a batch")
+    if tensor_out(site).elements != math.prod(
         size + sum(widths_) for size, widths_ in ((height, rows), (width, columns), (depth, channels))
     ):
-        raise unsupported(graph, op, "has an output that does not match its padding")
+        raise unsupported(site, "has an output that does not match its padding")
     item = dtype.itemsize
-    fill = unscaled(graph, op).zero_point & 0xFF if dtype is DType.INT8 else 0
+    fill = unscaled(site).zero_point & 0xFF if dtype is DType.INT8 else 0
     fields = (height, width, depth * item, *rows, *columns, channels[0] * item, channels[1] * item, fill)
-    check_dims(graph, op, fields)
+    check_dims(site, fields)
     return KernelCall(
         function="nn_pad",
         arguments=(
@@ -91,16 +92,16 @@ def pad(graph: Graph, op: Op) -> KernelCall:
     )  # fmt: skip
 
 
-def softmax(graph: Graph, op: Op) -> KernelCall:
+def softmax(site: Site) -> KernelCall:
     """Over the last axis. int8: the exponentials of all differences are a table."""
-    params = options(graph, op, SoftmaxParams)
-    dtype = element_type(graph, op)
-    x = activation_in(graph, op, 0)
+    params = options(site, SoftmaxParams)
+    dtype = element_type(site)
+    x = tensor_in(site, 0)
     depth = x.shape[-1] if x.shape else 1
     rows = x.elements // depth
-    check_dims(graph, op, (rows, depth))
-    if tensor_out(graph, op).elements != x.elements:
-        raise unsupported(graph, op, "changes the number of elements")
+    check_dims(site, (rows, depth))
+    if tensor_out(site).elements != x.elements:
+        raise unsupported(site, "changes the number of elements")
     sizes = (str(rows), str(depth))
     if dtype is DType.FLOAT32:
         return KernelCall(
@@ -108,13 +109,13 @@ def softmax(graph: Graph, op: Op) -> KernelCall:
             arguments=(source("float"), destination("float"), *sizes, float_literal(params.beta)),
             in_place=(0,),
         )
-    q_out = per_tensor(graph, op, tensor_out(graph, op))
+    q_out = per_tensor(site, tensor_out(site))
     if (q_out.scale, q_out.zero_point) != (1 / 256, -128) or depth > _SOFTMAX_MAX_DEPTH:
         raise unsupported(
-            graph, op, f"has depth {depth}, output scale {q_out.scale:g} and zero point {q_out.zero_point}",
+            site, f"has depth {depth}, output scale {q_out.scale:g} and zero point {q_out.zero_point}",
             fix=f"int8 wants at most {_SOFTMAX_MAX_DEPTH}, 1/256 and -128.",
         )  # fmt: skip
-    exponentials = softmax_exponentials(per_tensor(graph, op, x).scale, params.beta)
+    exponentials = softmax_exponentials(per_tensor(site, x).scale, params.beta)
     return KernelCall(
         function="nn_softmax_int8",
         arguments=(
@@ -123,3 +124,10 @@ def softmax(graph: Graph, op: Op) -> KernelCall:
         ),
         in_place=(0,),
     )  # fmt: skip
+
+
+KERNELS = {
+    "MEAN": mean,
+    "PAD": pad,
+    "SOFTMAX": softmax,
+}

@@ -19,7 +19,6 @@ from harness.compiler.kernel_call import (
     structure,
 )
 from harness.compiler.kernels.common import (
-    activation_in,
     check_dims,
     element_type,
     options,
@@ -35,7 +34,8 @@ from harness.compiler.kernels.common import (
     weight_scales,
     weights_and_bias,
 )
-from harness.graph import DType, Graph, Op, Padding, WindowParams
+from harness.compiler.site import Site
+from harness.graph import DType, Padding, WindowParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,19 @@ class _Window:
         return structure("window", "struct nn_window", [str(value) for value in astuple(self)])
 
 
-def _window(graph: Graph, op: Op, filter_size: tuple[int, int]) -> _Window:
-    params = options(graph, op, WindowParams)
-    height, width, channels = single_batch(graph, op, activation_in(graph, op, 0), 4)
-    out_height, out_width, out_channels = single_batch(graph, op, tensor_out(graph, op), 4)
+def _window(site: Site, filter_size: tuple[int, int]) -> _Window:
+    params = options(site, WindowParams)
+    height, width, channels = single_batch(site, tensor_in(site, 0), 4)
+    out_height, out_width, out_channels = single_batch(site, tensor_out(site), 4)
     filter_height, filter_width = filter_size
     strides = (params.stride_height, params.stride_width, params.dilation_height, params.dilation_width)
     if min(*strides, filter_height, filter_width) < 1:
-        raise unsupported(graph, op, "has a stride, dilation or filter size below 1")
+        raise unsupported(site, "has a stride, dilation or filter size below 1")
     top, rows = _axis(height, filter_height, params.stride_height, params.dilation_height, params.padding)
     left, columns = _axis(width, filter_width, params.stride_width, params.dilation_width, params.padding)
     if (rows, columns) != (out_height, out_width):
         raise unsupported(
-            graph,
-            op,
+            site,
             f"should make {rows}x{columns} by its geometry, but its output is {out_height}x{out_width}",
         )
     window = _Window(
@@ -112,7 +111,7 @@ def _window(graph: Graph, op: Op, filter_size: tuple[int, int]) -> _Window:
         rows * params.stride_height + (filter_height - 1) * params.dilation_height + 1,
         columns * params.stride_width + (filter_width - 1) * params.dilation_width + 1,
     )
-    check_dims(graph, op, (*astuple(window), *reaches, filter_height * filter_width * channels))
+    check_dims(site, (*astuple(window), *reaches, filter_height * filter_width * channels))
     return window.upright_as_flat()
 
 
@@ -125,41 +124,40 @@ def _axis(size: int, filter_size: int, stride: int, dilation: int, padding: Padd
     return max(0, (out - 1) * stride + reach - size) // 2, out
 
 
-def conv_2d(graph: Graph, op: Op) -> KernelCall:
+def conv_2d(site: Site) -> KernelCall:
     """Weights stay in the converter's order [out][height][width][in]."""
-    dtype = element_type(graph, op)
-    shape = tensor_in(graph, op, 1).shape
-    outputs = tensor_out(graph, op).shape[-1]
-    if len(shape) != 4 or shape[0] != outputs or shape[3] != tensor_in(graph, op, 0).shape[-1]:
-        raise unsupported(graph, op, f"has weights of shape {list(shape)} (grouped convolution?)")
-    weights, bias = weights_and_bias(graph, op, dtype, outputs)
+    dtype = element_type(site)
+    shape = tensor_in(site, 1).shape
+    outputs = tensor_out(site).shape[-1]
+    if len(shape) != 4 or shape[0] != outputs or shape[3] != tensor_in(site, 0).shape[-1]:
+        raise unsupported(site, f"has weights of shape {list(shape)} (grouped convolution?)")
+    weights, bias = weights_and_bias(site, dtype, outputs)
     return _weighted(
-        graph, op, function="nn_conv_2d", window=_window(graph, op, (shape[1], shape[2])),
+        site, function="nn_conv_2d", window=_window(site, (shape[1], shape[2])),
         weights=weights.reshape(outputs, -1), bias=bias, channel_axis=0,
     )  # fmt: skip
 
 
-def depthwise_conv_2d(graph: Graph, op: Op) -> KernelCall:
+def depthwise_conv_2d(site: Site) -> KernelCall:
     """Weights are turned from [1][height][width][out] to [out][height][width]: one channel, one run."""
-    dtype = element_type(graph, op)
-    shape = tensor_in(graph, op, 1).shape
-    outputs = tensor_out(graph, op).shape[-1]
-    inputs = tensor_in(graph, op, 0).shape[-1]
+    dtype = element_type(site)
+    shape = tensor_in(site, 1).shape
+    outputs = tensor_out(site).shape[-1]
+    inputs = tensor_in(site, 0).shape[-1]
     if len(shape) != 4 or shape[0] != 1 or shape[3] != outputs or outputs % inputs:
-        raise unsupported(graph, op, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
-    if (multiplier := options(graph, op, WindowParams).depth_multiplier) != outputs // inputs:
-        raise unsupported(graph, op, f"has depth multiplier {multiplier} for {inputs} -> {outputs} channels")
-    weights, bias = weights_and_bias(graph, op, dtype, outputs)
+        raise unsupported(site, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
+    if (multiplier := options(site, WindowParams).depth_multiplier) != outputs // inputs:
+        raise unsupported(site, f"has depth multiplier {multiplier} for {inputs} -> {outputs} channels")
+    weights, bias = weights_and_bias(site, dtype, outputs)
     by_channel = np.moveaxis(weights[0], 2, 0).reshape(outputs, -1)
     return _weighted(
-        graph, op, function="nn_depthwise_conv_2d", window=_window(graph, op, (shape[1], shape[2])),
+        site, function="nn_depthwise_conv_2d", window=_window(site, (shape[1], shape[2])),
         weights=by_channel, bias=bias, channel_axis=3,
     )  # fmt: skip
 
 
 def _weighted(
-    graph: Graph,
-    op: Op,
+    site: Site,
     *,
     function: str,
     window: _Window,
@@ -171,8 +169,8 @@ def _weighted(
 
     `channel_axis` is that of the output channels in the converter's order.
     """
-    params = options(graph, op, WindowParams)
-    if element_type(graph, op) is DType.FLOAT32:
+    params = options(site, WindowParams)
+    if element_type(site) is DType.FLOAT32:
         return KernelCall(
             function=f"{function}_float32",
             arguments=(
@@ -181,10 +179,10 @@ def _weighted(
                 window.constant(), range_float32(params.activation),
             ),
         )  # fmt: skip
-    q_in = per_tensor(graph, op, tensor_in(graph, op, 0))
-    q_out = per_tensor(graph, op, tensor_out(graph, op))
+    q_in = per_tensor(site, tensor_in(site, 0))
+    q_out = per_tensor(site, tensor_out(site))
     sums = weights.astype(np.int64).sum(axis=1)
-    scales = weight_scales(graph, op, len(weights), axis=channel_axis)
+    scales = weight_scales(site, len(weights), axis=channel_axis)
     rows = [
         (int(b) - q_in.zero_point * int(s), q_in.scale * scale / q_out.scale)
         for b, s, scale in zip(bias, sums, scales, strict=True)
@@ -198,32 +196,40 @@ def _weighted(
     )  # fmt: skip
 
 
-def max_pool_2d(graph: Graph, op: Op) -> KernelCall:
+def max_pool_2d(site: Site) -> KernelCall:
     """The largest value of each window."""
-    return _pool(graph, op, "nn_max_pool_2d")
+    return _pool(site, "nn_max_pool_2d")
 
 
-def average_pool_2d(graph: Graph, op: Op) -> KernelCall:
+def average_pool_2d(site: Site) -> KernelCall:
     """The mean of each window's taps inside the input."""
-    return _pool(graph, op, "nn_average_pool_2d")
+    return _pool(site, "nn_average_pool_2d")
 
 
-def _pool(graph: Graph, op: Op, function: str) -> KernelCall:
-    params = options(graph, op, WindowParams)
-    dtype = element_type(graph, op)
-    window = _window(graph, op, (params.filter_height, params.filter_width))
+def _pool(site: Site, function: str) -> KernelCall:
+    params = options(site, WindowParams)
+    dtype = element_type(site)
+    window = _window(site, (params.filter_height, params.filter_width))
     if window.in_channels != window.out_channels:
-        raise unsupported(graph, op, f"makes {window.out_channels} channels of {window.in_channels}")
+        raise unsupported(site, f"makes {window.out_channels} channels of {window.in_channels}")
     # Window k starts at or behind output k, and channels are read before they are overwritten,
     # so without padding the output may follow the input through the same bytes.
     in_place = () if window.pads else (0,)
     if dtype is DType.FLOAT32:
         ctype, limits = "float", range_float32(params.activation)
     else:
-        q = unscaled(graph, op)
+        q = unscaled(site)
         ctype, limits = "int8_t", range_int8(q, q, params.activation)
     return KernelCall(
         function=f"{function}_{dtype.value}",
         arguments=(source(ctype), destination(ctype), window.constant(), limits),
         in_place=in_place,
     )
+
+
+KERNELS = {
+    "AVERAGE_POOL_2D": average_pool_2d,
+    "CONV_2D": conv_2d,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d,
+    "MAX_POOL_2D": max_pool_2d,
+}

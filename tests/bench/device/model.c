@@ -18,6 +18,10 @@ const uint8_t qr_model_info[QR_MODEL_INFO_BYTES] = {
     1, 1, U32(OUTPUT_BYTES), 0, 0, 0, 0, U32(0),
 };
 
+void qr_model_reset(void)
+{
+}
+
 void qr_model_invoke(void)
 {
     uint8_t *output = qr_arena + INPUT_BYTES;
