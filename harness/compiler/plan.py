@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where each buffer lies in the arena: never overlapping while alive, as small as can be found.
 
-A buffer is a set of tensors that share bytes (through RESHAPE, or because a kernel works in place).
-The lower bound is the largest sum of bytes alive at one step. Placing from both ends reaches it on
-chains, where two are alive at a time; where neither that nor a greedy order reaches it, a bounded
-search over placing orders follows. For any plan that is possible at all there is an order in which
-lowest-first placing finds one as small, so the search is complete when its budget suffices.
+A buffer is a set of tensors that share bytes (through RESHAPE, or because a kernel works in place), or
+scratch. The lower bound is the largest sum of bytes alive at one step. The buffers fall into groups that
+never meet in time; each is planned alone. Placing from both ends reaches the bound on chains, where two
+are alive at a time; where neither that nor a greedy order reaches it, a bounded search follows (search.py)
+that finds the smallest plan there is when its budget suffices.
+
+Buffers are compared with their neighbours in time only, so a network of n layers costs n log n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: Placements tried before the best plan so far is taken: well under a second.
-_SEARCH_BUDGET: Final = 50_000
+from harness.compiler.search import Budget, search
+
+#: Units of work (search.py) until the best plan so far is taken: well under a second.
+_SEARCH_BUDGET: Final = 400_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,10 +30,6 @@ class Buffer:
     first: int
     last: int
     align: int = 1
-
-    def meets(self, other: Buffer) -> bool:
-        """Whether both are alive at some step."""
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,45 +45,97 @@ class MemoryPlan:
 def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
     """Place the buffers; the arena is never larger than greedy placing by size gives."""
     bound = lower_bound(buffers)
-    orders = (
-        lambda i: (-buffers[i].nbytes, buffers[i].first),
-        lambda i: (buffers[i].first, -buffers[i].nbytes),
-        lambda i: (-(buffers[i].last - buffers[i].first), -buffers[i].nbytes),
-    )
-    plans = [_place_all(buffers, sorted(range(len(buffers)), key=order)) for order in orders]
-    plans.append(_place_from_both_ends(buffers, bound))
-    best = min(plans, key=lambda offsets: _extent(buffers, offsets))
-    if _extent(buffers, best) > bound:
-        best = _search(buffers, best, bound)
-    return MemoryPlan(offsets=best, arena_bytes=_extent(buffers, best), lower_bound_bytes=bound)
+    offsets = [0] * len(buffers)
+    budget = Budget(_SEARCH_BUDGET)
+    # A group needs to be no smaller than what another one takes anyway.
+    enough = bound
+    for group in _groups(buffers):
+        members = [buffers[i] for i in group]
+        placed = _plan_group(members, enough, budget)
+        enough = max(enough, _extent(members, placed))
+        for i, offset in zip(group, placed, strict=True):
+            offsets[i] = offset
+    return MemoryPlan(offsets=tuple(offsets), arena_bytes=_extent(buffers, offsets), lower_bound_bytes=bound)
 
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The largest sum of bytes alive at one step."""
-    steps = {buffer.first for buffer in buffers}
-    return max((sum(b.nbytes for b in buffers if b.first <= step <= b.last) for step in steps), default=0)
+    # all that ends at a step is gone before what begins at the next
+    events = [(b.first, 1, b.nbytes) for b in buffers] + [(b.last + 1, 0, -b.nbytes) for b in buffers]
+    alive = largest = 0
+    for _, _, change in sorted(events):
+        alive += change
+        largest = max(largest, alive)
+    return largest
+
+
+def _groups(buffers: Sequence[Buffer]) -> list[list[int]]:
+    """Indices of buffers that are connected by meeting in time, the groups in order of time."""
+    groups: list[list[int]] = []
+    end = None
+    for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+        if end is None or buffers[i].first > end:
+            groups.append([])
+            end = buffers[i].last
+        groups[-1].append(i)
+        end = max(end, buffers[i].last)
+    return groups
+
+
+def _plan_group(buffers: Sequence[Buffer], enough: int, budget: Budget) -> Sequence[int]:
+    """Offsets with an extent of at most `enough`, or as small as is found."""
+    neighbours = _neighbours(buffers)
+    orders: tuple[Callable[[int], tuple[int, int]], ...] = (
+        lambda i: (-buffers[i].nbytes, buffers[i].first),
+        lambda i: (buffers[i].first, -buffers[i].nbytes),
+        lambda i: (-(buffers[i].last - buffers[i].first), -buffers[i].nbytes),
+    )
+    best: Sequence[int] = ()
+    for number in range(len(orders) + 1):
+        if number < len(orders):
+            placed = _place_all(buffers, sorted(range(len(buffers)), key=orders[number]), neighbours)
+        else:
+            placed = _place_from_both_ends(buffers, enough, neighbours)
+        if not best or _extent(buffers, placed) < _extent(buffers, best):
+            best = placed
+        if _extent(buffers, best) <= enough:
+            return best
+    return search([(b.nbytes, b.first, b.last, b.align) for b in buffers], best, enough=enough, budget=budget)
+
+
+def _neighbours(buffers: Sequence[Buffer]) -> list[list[int]]:
+    """For each buffer, those that are alive at the same time at some step."""
+    found: list[list[int]] = [[] for _ in buffers]
+    alive: list[int] = []
+    for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+        alive = [j for j in alive if buffers[j].last >= buffers[i].first]
+        for j in alive:
+            found[i].append(j)
+            found[j].append(i)
+        alive.append(i)
+    return found
 
 
 def _extent(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     return max((offset + buffer.nbytes for offset, buffer in zip(offsets, buffers, strict=True)), default=0)
 
 
-def _lowest_offset(buffer: Buffer, neighbours: list[tuple[int, int]]) -> int:
+def _lowest_offset(buffer: Buffer, taken: list[tuple[int, int]]) -> int:
     """The lowest aligned offset in the gaps between (offset, end) pairs."""
     offset = 0
-    for start, end in sorted(neighbours):
+    for start, end in sorted(taken):
         if start - offset >= buffer.nbytes:
             break
         offset = max(offset, -(-end // buffer.align) * buffer.align)
     return offset
 
 
-def _highest_offset(buffer: Buffer, neighbours: list[tuple[int, int]], ceiling: int) -> int:
+def _highest_offset(buffer: Buffer, taken: list[tuple[int, int]], ceiling: int) -> int:
     """The highest aligned offset in the gaps below `ceiling`; negative where none is large enough.
 
-    The neighbours must not overlap each other.
+    Those that are taken must not overlap each other.
     """
-    for start, end in sorted(neighbours, reverse=True):
+    for start, end in sorted(taken, reverse=True):
         offset = (ceiling - buffer.nbytes) // buffer.align * buffer.align
         if offset >= end:
             return offset
@@ -91,56 +143,28 @@ def _highest_offset(buffer: Buffer, neighbours: list[tuple[int, int]], ceiling: 
     return (ceiling - buffer.nbytes) // buffer.align * buffer.align
 
 
-def _neighbours(buffers: Sequence[Buffer], placed: dict[int, int], i: int) -> list[tuple[int, int]]:
-    """(offset, end) of the placed buffers that are alive together with buffer `i`."""
-    return [(at, at + buffers[j].nbytes) for j, at in placed.items() if buffers[i].meets(buffers[j])]
+def _taken(buffers: Sequence[Buffer], placed: dict[int, int], neighbours: list[int]) -> list[tuple[int, int]]:
+    """(offset, end) of the neighbours that are placed."""
+    return [(placed[j], placed[j] + buffers[j].nbytes) for j in neighbours if j in placed]
 
 
-def _place_all(buffers: Sequence[Buffer], order: Sequence[int]) -> tuple[int, ...]:
+def _place_all(
+    buffers: Sequence[Buffer], order: Sequence[int], neighbours: Sequence[list[int]]
+) -> tuple[int, ...]:
     placed: dict[int, int] = {}
     for i in order:
-        placed[i] = _lowest_offset(buffers[i], _neighbours(buffers, placed, i))
+        placed[i] = _lowest_offset(buffers[i], _taken(buffers, placed, neighbours[i]))
     return tuple(placed[i] for i in range(len(buffers)))
 
 
-def _place_from_both_ends(buffers: Sequence[Buffer], ceiling: int) -> tuple[int, ...]:
+def _place_from_both_ends(
+    buffers: Sequence[Buffer], ceiling: int, neighbours: Sequence[list[int]]
+) -> tuple[int, ...]:
     """By time: at the bottom while that is free, else as high below `ceiling` as there is room."""
     placed: dict[int, int] = {}
     for i in sorted(range(len(buffers)), key=lambda i: (buffers[i].first, -buffers[i].nbytes)):
-        neighbours = _neighbours(buffers, placed, i)
-        lowest = _lowest_offset(buffers[i], neighbours)
-        highest = _highest_offset(buffers[i], neighbours, ceiling)
+        taken = _taken(buffers, placed, neighbours[i])
+        lowest = _lowest_offset(buffers[i], taken)
+        highest = _highest_offset(buffers[i], taken, ceiling)
         placed[i] = highest if lowest > 0 and highest >= 0 else lowest
     return tuple(placed[i] for i in range(len(buffers)))
-
-
-def _search(buffers: Sequence[Buffer], best: tuple[int, ...], bound: int) -> tuple[int, ...]:
-    """Depth-first over placing orders; a branch ends where it cannot beat the best plan."""
-    best_extent = _extent(buffers, best)
-    by_size = sorted(range(len(buffers)), key=lambda i: -buffers[i].nbytes)
-    placed: dict[int, int] = {}
-    budget = _SEARCH_BUDGET
-
-    # An explicit stack: a model may have more layers than Python has recursion.
-    stack: list[list[int]] = [list(reversed(by_size))]
-    chosen: list[int] = []
-    while stack and budget and best_extent > bound:
-        if not stack[-1]:
-            stack.pop()
-            if chosen:
-                del placed[chosen.pop()]
-            continue
-        i = stack[-1].pop()
-        budget -= 1
-        offset = _lowest_offset(buffers[i], _neighbours(buffers, placed, i))
-        if offset + buffers[i].nbytes >= best_extent:
-            continue
-        placed[i] = offset
-        chosen.append(i)
-        if len(placed) == len(buffers):
-            best = tuple(placed[j] for j in range(len(buffers)))
-            best_extent = _extent(buffers, best)
-            del placed[chosen.pop()]
-            continue
-        stack.append([j for j in reversed(by_size) if j not in placed])
-    return best
