@@ -60,13 +60,24 @@ def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The largest sum of bytes alive at one step."""
+    return _peak(buffers)[0]
+
+
+def fullest_step(buffers: Sequence[Buffer]) -> int:
+    """The first step at which that many bytes are alive."""
+    return _peak(buffers)[1]
+
+
+def _peak(buffers: Sequence[Buffer]) -> tuple[int, int]:
     # all that ends at a step is gone before what begins at the next
     events = [(b.first, 1, b.nbytes) for b in buffers] + [(b.last + 1, 0, -b.nbytes) for b in buffers]
     alive = largest = 0
-    for _, _, change in sorted(events):
+    at = -1
+    for step, _, change in sorted(events):
         alive += change
-        largest = max(largest, alive)
-    return largest
+        if alive > largest:
+            largest, at = alive, step
+    return largest, at
 
 
 def _groups(buffers: Sequence[Buffer]) -> list[list[int]]:
