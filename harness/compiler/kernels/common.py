@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from harness.compiler.fixed_point import INT8_MAX, INT8_MIN, quantize_multiplier, quantize_value
+from harness.compiler.fixed_point import quantize_multiplier, quantize_value
 from harness.compiler.kernel_call import Constant, float_literal, int32_literal, structure, structure_array
 from harness.compiler.site import Site
 from harness.errors import UnsupportedError
@@ -76,11 +76,22 @@ def element_type(site: Site) -> DType:
 
 
 def per_tensor(site: Site, tensor: Tensor) -> Quantization:
-    """The quantization of an int8 activation: one scale above 0, one zero point."""
+    """The quantization of an activation: one scale above 0, one zero point within the type's range."""
     q = tensor.quantization
-    if q is None or len(q.scales) != 1 or q.scale <= 0 or not INT8_MIN <= q.zero_point <= INT8_MAX:
-        raise unsupported(site, f"has no usable int8 quantization on tensor '{tensor.name}'")
+    low, high = integer_range(tensor.dtype)
+    if q is None or len(q.scales) != 1 or q.scale <= 0 or not low <= q.zero_point <= high:
+        raise unsupported(site, f"has no usable {tensor.dtype.value} quantization on tensor '{tensor.name}'")
     return q
+
+
+def integer_range(dtype: DType) -> tuple[int, int]:
+    """Smallest and largest value of an integer type.
+
+    Raises:
+        ValueError: it is no integer type.
+    """
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.min), int(limits.max)
 
 
 def unscaled(site: Site) -> Quantization:
@@ -112,8 +123,19 @@ def check_dims(site: Site, dims: Iterable[int]) -> None:
 
 
 def int8_limits(output: Quantization, activation: Activation) -> tuple[int, int]:
-    """Stored values between which a fused activation keeps its output."""
-    low, high = INT8_MIN, INT8_MAX
+    """Stored int8 values between which a fused activation keeps its output."""
+    return stored_limits(output, DType.INT8, activation)
+
+
+def stored_limits(output: Quantization, dtype: DType, activation: Activation) -> tuple[int, int]:
+    """The same for any integer type.
+
+    Raises:
+        ValueError: an activation that is more than a range.
+    """
+    if activation is Activation.TANH:
+        raise ValueError("a fused TANH; NONE, RELU, RELU6 and RELU_N1_TO_1 are supported")
+    low, high = integer_range(dtype)
     if activation in (Activation.RELU, Activation.RELU6):
         low = max(low, quantize_value(0.0, output.scale, output.zero_point))
     if activation is Activation.RELU6:
