@@ -95,23 +95,28 @@ def softmax_exponentials(input_scale: float, beta: float) -> tuple[int, ...]:
     largest = ((1 << _DIFF_INTEGER_BITS) - 1) * (1 << (31 - _DIFF_INTEGER_BITS)) / (1 << left_shift)
     radius = math.floor(largest)
     return tuple(
-        _exp_on_negative_values(multiply_high(-difference << left_shift, multiplier))
+        exp_on_negative_values(
+            multiply_high(-difference << left_shift, multiplier), integer_bits=_DIFF_INTEGER_BITS
+        )
         for difference in range(min(radius, 255) + 1)
     )
 
 
-def _exp_on_negative_values(a: int) -> int:
-    """exp(a) in Q0.31 for a <= 0 in Q5.26: a polynomial on [-1/4, 0), then one factor per bit above."""
+def exp_on_negative_values(a: int, *, integer_bits: int) -> int:
+    """exp(a) in Q0.31 for a <= 0 with at most 5 `integer_bits`.
+
+    A polynomial on [-1/4, 0), then one factor per bit above.
+    """
     if a == 0:
         return INT32_MAX
-    fraction_bits = 31 - _DIFF_INTEGER_BITS
+    fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
     low = (a & (quarter - 1)) - quarter
-    result = _exp_near_zero(low << _DIFF_INTEGER_BITS)
+    result = _exp_near_zero(low << integer_bits)
     remainder = low - a
     # exp(-2^k) in Q0.31 for k = -2 .. 4
     factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
-    for exponent, factor in enumerate(factors, start=-2):
+    for exponent, factor in enumerate(factors[: integer_bits + 2], start=-2):
         if remainder & (1 << (fraction_bits + exponent)):
             result = multiply_high(result, factor)
     return result
