@@ -11,7 +11,7 @@ data = b.build([x], [y])
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import flatbuffers
@@ -36,6 +36,8 @@ class _Tensor:
     axis: int
     name: str
     buffer: int
+    is_variable: bool = False
+    signature: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +65,18 @@ class ModelBuilder:
         scale: float | None = None,
         zero_point: int = 0,
         name: str | None = None,
+        is_variable: bool = False,
+        signature: Sequence[int] = (),
     ) -> int:
         """A value that is given or computed at run time; unquantized where `scale` is None."""
         scales, zero_points = ((), ()) if scale is None else ((scale,), (zero_point,))
-        return self._add(
+        index = self._add(
             tuple(shape), dtype, scales=scales, zero_points=zero_points, axis=0, name=name, buffer=0
         )
+        self.tensors[index] = replace(
+            self.tensors[index], is_variable=is_variable, signature=tuple(signature)
+        )
+        return index
 
     def constant(
         self,
@@ -181,7 +189,10 @@ def _tensor(b: Any, tensor: _Tensor) -> int:
         "Type": getattr(tflite.TensorType, tensor.dtype.upper()),
         "Buffer": tensor.buffer,
         "Name": b.CreateString(tensor.name),
+        "IsVariable": tensor.is_variable,
     }
+    if tensor.signature:
+        fields["ShapeSignature"] = _vector(b, tensor.signature, "int32")
     if tensor.scales:
         quantization = {
             "Scale": _vector(b, tensor.scales, "float32"),
@@ -258,6 +269,11 @@ def fully_connected_options(*, activation: str = "NONE") -> Options:
 def add_options(*, activation: str = "NONE") -> Options:
     """ADD."""
     return "AddOptions", {"FusedActivationFunction": _activation(activation)}
+
+
+def svdf_options(rank: int, *, activation: str = "NONE") -> Options:
+    """SVDF."""
+    return "SVDFOptions", {"Rank": rank, "FusedActivationFunction": _activation(activation)}
 
 
 def mean_options(*, keep_dims: bool = False) -> Options:

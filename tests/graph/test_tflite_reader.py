@@ -17,13 +17,26 @@ from harness.errors import ModelError, UnsupportedError
 from harness.graph import (
     Activation,
     ActivationParams,
+    AddParams,
     AxisParams,
+    BatchMatMulParams,
+    CastParams,
     DType,
+    FullyConnectedParams,
+    GatherParams,
+    LeakyReluParams,
+    LstmParams,
+    MirrorMode,
+    MirrorPadParams,
     NoParams,
     Padding,
     Quantization,
+    ReduceParams,
+    ResizeParams,
     SoftmaxParams,
+    SqueezeParams,
     StridedSliceParams,
+    SvdfParams,
     WindowParams,
     read_tflite,
 )
@@ -90,8 +103,9 @@ def test_everything_of_a_convolution() -> None:
                 filter_height=2, filter_width=3,
             ),
         ),
-        ("ADD", tb.add_options(activation="RELU"), ActivationParams(activation=Activation.RELU)),
-        ("FULLY_CONNECTED", tb.fully_connected_options(), ActivationParams(activation=Activation.NONE)),
+        ("ADD", tb.add_options(activation="RELU"), AddParams(activation=Activation.RELU)),
+        ("MUL", ("MulOptions", {}), ActivationParams(activation=Activation.NONE)),
+        ("FULLY_CONNECTED", tb.fully_connected_options(), FullyConnectedParams(activation=Activation.NONE)),
         ("SOFTMAX", tb.softmax_options(beta=0.5), SoftmaxParams(beta=0.5)),
         ("PACK", tb.pack_options(count=1, axis=2), AxisParams(axis=2)),
         (
@@ -99,6 +113,60 @@ def test_everything_of_a_convolution() -> None:
             StridedSliceParams(
                 begin_mask=2, end_mask=4, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=1
             ),
+        ),
+        (
+            "TRANSPOSE_CONV", ("TransposeConvOptions", {"StrideH": 2, "StrideW": 3, "Padding": 1}),
+            WindowParams(
+                stride_height=2, stride_width=3, padding=Padding.VALID, activation=Activation.NONE
+            ),
+        ),
+        (
+            "FULLY_CONNECTED",
+            ("FullyConnectedOptions", {"KeepNumDims": True, "FusedActivationFunction": 3}),
+            FullyConnectedParams(activation=Activation.RELU6, keep_num_dims=True),
+        ),
+        (
+            "SUB", ("SubOptions", {"PotScaleInt16": False, "FusedActivationFunction": 4}),
+            AddParams(activation=Activation.TANH, pot_scale_int16=False),
+        ),
+        (
+            "BATCH_MATMUL", ("BatchMatMulOptions", {"AdjX": False, "AdjY": True}),
+            BatchMatMulParams(adj_x=False, adj_y=True),
+        ),
+        ("LEAKY_RELU", ("LeakyReluOptions", {"Alpha": 0.25}), LeakyReluParams(alpha=0.25)),
+        ("REDUCE_MAX", tb.mean_options(keep_dims=True), ReduceParams(keep_dims=True)),
+        (
+            "CONCATENATION", ("ConcatenationOptions", {"Axis": -1, "FusedActivationFunction": 1}),
+            AxisParams(axis=-1, activation=Activation.RELU),
+        ),
+        ("UNPACK", ("UnpackOptions", {"Axis": 2, "Num": 3}), AxisParams(axis=2)),
+        ("GATHER", ("GatherOptions", {"Axis": 2, "BatchDims": 1}), GatherParams(axis=2, batch_dims=1)),
+        ("MIRROR_PAD", ("MirrorPadOptions", {"Mode": 1}), MirrorPadParams(mode=MirrorMode.SYMMETRIC)),
+        ("SQUEEZE", ("SqueezeOptions", {"SqueezeDims": (0, 2)}), SqueezeParams(axes=(0, 2))),
+        (
+            "RESIZE_BILINEAR", ("ResizeBilinearOptions", {"AlignCorners": True}),
+            ResizeParams(align_corners=True, half_pixel_centers=False),
+        ),
+        (
+            "RESIZE_NEAREST_NEIGHBOR", ("ResizeNearestNeighborOptions", {"HalfPixelCenters": True}),
+            ResizeParams(align_corners=False, half_pixel_centers=True),
+        ),
+        (
+            "CAST", ("CastOptions", {"InDataType": 9, "OutDataType": 2}),
+            CastParams(source=DType.INT8, target=DType.INT32),
+        ),
+        ("CAST", None, CastParams(source=None, target=None)),
+        (
+            "SVDF", ("SVDFOptions", {"Rank": 2, "FusedActivationFunction": 1}),
+            SvdfParams(rank=2, activation=Activation.RELU),
+        ),
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            (
+                "UnidirectionalSequenceLSTMOptions",
+                {"FusedActivationFunction": 4, "CellClip": 10.0, "ProjClip": 0.5, "TimeMajor": True},
+            ),
+            LstmParams(activation=Activation.TANH, cell_clip=10.0, projection_clip=0.5, time_major=True),
         ),
         ("LOGISTIC", None, NoParams()),
         # Above 127 the code moves to a field of its own.
@@ -145,7 +213,7 @@ def test_custom_operators_and_control_flow_are_unsupported() -> None:
 
 def test_unknown_types_are_unsupported() -> None:
     b = ModelBuilder()
-    x, y = b.tensor((1,), "float16", name="half"), b.tensor((1,), "float32")
+    x, y = b.tensor((1,), "float64", name="half"), b.tensor((1,), "float32")
     b.op("DEQUANTIZE", [x], [y])
     with pytest.raises(UnsupportedError, match="'half' has an unsupported type"):
         read_tflite(b.build([x], [y]), name="model")
@@ -200,6 +268,23 @@ def test_values_out_of_range(scale: float, zero_point: int, shape: tuple[int, ..
     b.op("RELU", [x], [y])
     with pytest.raises(ModelError, match="damaged"):
         read_tflite(b.build([x], [y]), name="model")
+
+
+def test_a_variable_is_known_before_anything_makes_it() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1,), "float32"), b.tensor((1,), "float32")
+    memory = b.tensor((1,), "float32", is_variable=True)
+    b.op("ADD", [x, memory], [y], tb.add_options())
+    graph = read_tflite(b.build([x], [y]), name="model")
+    assert [tensor.is_variable for tensor in graph.tensors] == [False, False, True]
+
+
+def test_a_size_that_is_left_open_is_noted() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), "float32", signature=(-1, 4)), b.tensor((1, 4), "float32")
+    b.op("RELU", [x], [y])
+    graph = read_tflite(b.build([x], [y]), name="model")
+    assert [tensor.is_dynamic for tensor in graph.tensors] == [True, False]
 
 
 def test_a_buffer_of_another_size_is_damage() -> None:
