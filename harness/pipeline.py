@@ -297,8 +297,9 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
         )
 
     step(case.id, "verifying")
-    (expected,) = reference.expected_outputs(tflite, [inputs])
-    run.verification = verify(measurement.outputs, expected, reference.oracle_name())
+    told = reference.expected_outputs(tflite, [inputs])
+    (expected,) = told.outputs
+    run.verification = verify(measurement.outputs, expected, told.oracle)
     if run.verification.mismatches:
         raise mismatch(measurement, expected, run.verification)
     check_stack(measurement, run.footprint)

@@ -36,7 +36,9 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "link": set(),
     "workloads": set(),
     "quantize": {"workloads"},
-    "reference": {"graph"},
+    "hybrid": set(),
+    "interpreters": {"graph", "hybrid"},
+    "reference": {"interpreters"},
     "compiler": {"graph"},
     "elf": set(),
     "pio": {"boards", "pins"},
@@ -86,11 +88,11 @@ LIGHT: Final = {"serial", "platformio"}
 
 #: Only these may import the package named, however lazily.
 HEAVY: Final[dict[str, set[str]]] = {
-    "tensorflow": {"workloads", "quantize", "reference"},
+    "tensorflow": {"workloads", "quantize", "hybrid", "interpreters"},
     "tf_keras": {"workloads", "quantize"},
     "keras": {"workloads", "quantize"},
     "tensorflow_model_optimization": {"workloads", "quantize"},
-    "tflite_micro": {"reference"},
+    "tflite_micro": {"interpreters"},
     "pandas": {"run_reader", "report"},
     "matplotlib": {"report"},
     "sklearn": {"workloads"},

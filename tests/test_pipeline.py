@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from harness import reference
@@ -20,6 +19,7 @@ from harness.measure import measure
 from harness.pipeline import Bench, run_sweep
 from harness.quantize.trained import variant
 from harness.records import Clock, Measurement, Result, Status
+from harness.reference import Expected
 from harness.resources import cache_dir
 from harness.sweep import Case
 from harness.workloads import WORKLOADS
@@ -143,10 +143,10 @@ def test_a_mismatch_fails_the_case_and_takes_its_numbers(
 ) -> None:
     real = reference.expected_outputs
 
-    def off_by_one(model: bytes, inputs: Any) -> list[np.ndarray]:
-        outputs = real(model, inputs)
-        outputs[0][3, 0] ^= 1
-        return outputs
+    def off_by_one(*given: Any, **options: Any) -> Expected:
+        told = real(*given, **options)
+        told.outputs[0][3, 0] ^= 1
+        return told
 
     monkeypatch.setattr(reference, "expected_outputs", off_by_one)
     row = _run(bench, NATIVE)[NATIVE].row()

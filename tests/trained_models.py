@@ -34,7 +34,7 @@ def infer(tflite: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
     """Real-valued outputs (n, k) of the oracle on real-valued inputs (n, ...)."""
     graph = read_tflite(tflite, name="model.tflite")
     (start,), (end,) = graph.input_tensors(), graph.output_tensors()
-    outputs = expected_outputs(tflite, [to_stored(inputs, start)])[0]
+    outputs = expected_outputs(tflite, [to_stored(inputs, start)]).outputs[0]
     return to_real(outputs.reshape(len(inputs), -1), end)
 
 

@@ -20,7 +20,7 @@ from harness.compiler.kernels import KERNELS as OPERATIONS
 from harness.graph import Graph, read_tflite
 from harness.measure import measure
 from harness.records import verify
-from harness.reference import expected_outputs, oracle_name
+from harness.reference import expected_outputs
 from harness.targets import TARGETS
 from tests import tflite_builder as tb
 from tests.kernels.models import Quant, random_inputs, weights
@@ -178,12 +178,12 @@ def check_on_target(board: str, target: str, name: str, cache: Path, tmp_path: P
     with TARGETS[target].open(firmware, BOARDS[board], log=tmp_path / "log") as transport:
         result = measure(transport, expected_digest=firmware.firmware_sha256, inputs=shaped, warmup=0)
     expected = expected_outputs(data_of(name), shaped)
-    ends = np.cumsum([values.shape[1] for values in expected])
+    ends = np.cumsum([values.shape[1] for values in expected.outputs])
     assert result.outputs.shape[1] == ends[-1]
     for tensor, ours, theirs in zip(
-        graph.output_tensors(), np.split(result.outputs, ends[:-1], axis=1), expected, strict=True
+        graph.output_tensors(), np.split(result.outputs, ends[:-1], axis=1), expected.outputs, strict=True
     ):
-        verification = verify(ours, theirs, oracle_name())
+        verification = verify(ours, theirs, expected.oracle)
         assert verification.mismatches == 0, (tensor.name, verification)
         assert name in NETS or len(np.unique(theirs)) > 4, f"{tensor.name} says too little"
     assert result.stack_bytes is not None

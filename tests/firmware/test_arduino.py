@@ -27,7 +27,7 @@ from harness.link.session import Session
 from harness.link.transport import PipeTransport
 from harness.measure import measure
 from harness.records import Measurement, verify
-from harness.reference import expected_outputs, oracle_name
+from harness.reference import expected_outputs
 from harness.targets import simavr
 from tests import tflite_builder as tb
 from tests.firmware import fake_model
@@ -288,8 +288,9 @@ def measured(board: str, tflite: bytes, cache: Path, log: Path, samples: int) ->
     shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
     with simavr.open(firmware, BOARDS[board], log=log) as transport:
         result = measure(transport, expected_digest=firmware.firmware_sha256, inputs=shaped, warmup=1)
-    (expected,) = expected_outputs(tflite, shaped)
-    assert verify(result.outputs, expected, oracle_name()).mismatches == 0
+    told = expected_outputs(tflite, shaped)
+    (expected,) = told.outputs
+    assert verify(result.outputs, expected, told.oracle).mismatches == 0
     assert len(np.unique(expected)) > 1
     assert result.stack_bytes is not None
     assert 0 < result.stack_bytes <= firmware.sizes.stack_reserve_bytes

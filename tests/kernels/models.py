@@ -15,7 +15,7 @@ from hypothesis import settings
 from harness.compiler import FLAT, Cpu, compile_graph
 from harness.graph import DType, Graph, read_tflite
 from harness.records import verify
-from harness.reference import interpret, oracle_name
+from harness.reference import interpret
 from tests import tflite_builder as tb
 from tests.native_model import NativeModel
 
@@ -101,8 +101,8 @@ def check(
     given = list(inputs) if inputs is not None else random_inputs(graph, samples=samples, seed=seed)
     expected = interpret(data, given)
     outputs = NativeModel(graph, compile_graph(graph, cpu)).run(given)
-    for ours, theirs in zip(outputs, expected, strict=True):
-        result = verify(ours, theirs, oracle_name())
+    for ours, theirs in zip(outputs, expected.outputs, strict=True):
+        result = verify(ours, theirs, expected.oracle)
         assert result.mismatches == 0, (result, ours.tolist(), theirs.tolist())
 
 

@@ -18,7 +18,7 @@ from harness.compiler import AVR, FLAT, Program, lower
 from harness.compiler.emit import generate_config, generate_source
 from harness.graph import Graph, read_tflite
 from harness.records import verify
-from harness.reference import interpret, oracle_name
+from harness.reference import interpret
 from tests.native_model import FLAGS, INCLUDES, declared_kernels, kernel_archive, model_folder, run
 
 from .models import Array, random_inputs
@@ -132,8 +132,8 @@ def test_kernel(name: str) -> None:
     expected = interpret(data, [value[2:] for value in inputs])
     for program in _programs(graph):
         outputs = infer(program, [value[2] for value in inputs])
-        for ours, theirs in zip(outputs, expected, strict=True):
-            assert verify(ours[np.newaxis], theirs, oracle_name()).mismatches == 0
+        for ours, theirs in zip(outputs, expected.outputs, strict=True):
+            assert verify(ours[np.newaxis], theirs, expected.oracle).mismatches == 0
 
 
 def _programs(graph: Graph) -> list[Program]:
