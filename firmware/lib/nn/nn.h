@@ -109,19 +109,6 @@ struct nn_pad {
 };
 void nn_pad(const uint8_t *input, uint8_t *output, NN_FLASH struct nn_pad *pad);
 
-/* ADD: output[i] = a[i] + b[i % period], `period` divides `count`. In place on `a`, and on `b`
- * where period equals count. */
-struct nn_add_int8 {
-    int8_t a_zero_point, b_zero_point, output_zero_point;
-    int8_t min, max;
-    int8_t a_shift, b_shift, output_shift;
-    int32_t a_multiplier, b_multiplier, output_multiplier;
-};
-void nn_add_int8(const int8_t *a, const int8_t *b, int8_t *output, nn_dim count, nn_dim period,
-                 NN_FLASH struct nn_add_int8 *params);
-void nn_add_float32(const float *a, const float *b, float *output, nn_dim count, nn_dim period,
-                    NN_FLASH struct nn_range_float32 *range);
-
 /* Any int8 -> int8 function of one value (RELU, RELU6, QUANTIZE): table[(uint8_t)(x + 128)].
  * In place. */
 void nn_lookup_int8(const int8_t *input, int8_t *output, nn_dim count, NN_FLASH int8_t *table);
@@ -145,5 +132,7 @@ void nn_dequantize_int8_float32(const int8_t *input, float *output, nn_dim count
 void nn_softmax_int8(const int8_t *input, int8_t *output, nn_dim rows, nn_dim depth,
                      NN_FLASH int32_t *exponentials, nn_dim entries);
 void nn_softmax_float32(const float *input, float *output, nn_dim rows, nn_dim depth, float beta);
+
+#include "nn_binary.h"
 
 #endif

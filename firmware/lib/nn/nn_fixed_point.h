@@ -48,4 +48,10 @@ static inline int8_t nn_requantize(int32_t accumulator, NN_FLASH struct nn_requa
     return nn_clamp_int8(y + range->output_zero_point, range->min, range->max);
 }
 
+/* a + b; wraps, as the scaled value of a strange model may be any int32_t. */
+static inline int32_t nn_add_wrapping(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
 #endif

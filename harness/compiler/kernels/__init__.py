@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.compiler.kernel_call import KernelCall
-from harness.compiler.kernels import dense, elementwise, reduce, window
+from harness.compiler.kernels import binary, dense, elementwise, reduce, window
 from harness.compiler.site import Site
 
 KERNELS: Final[dict[str, Callable[[Site], KernelCall | Sequence[KernelCall]]]] = {
+    **binary.KERNELS,
     **dense.KERNELS,
     **elementwise.KERNELS,
     **reduce.KERNELS,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 from harness.compiler.fixed_point import (
@@ -20,13 +19,10 @@ from harness.compiler.kernel_call import (
     float_literal,
     int8_array,
     source,
-    structure,
 )
 from harness.compiler.kernels.common import (
     check_dims,
     element_type,
-    int8_limits,
-    options,
     per_tensor,
     range_float32,
     tensor_in,
@@ -34,10 +30,7 @@ from harness.compiler.kernels.common import (
     unsupported,
 )
 from harness.compiler.site import Site
-from harness.graph import Activation, AddParams, DType, Tensor
-
-#: Head room of the scaled operands of an int8 ADD, as in nn's add_int8.c.
-_ADD_SHIFT = 20
+from harness.graph import Activation, DType
 
 
 def relu(site: Site) -> KernelCall:
@@ -138,65 +131,7 @@ def dequantize(site: Site) -> KernelCall:
     )
 
 
-def add(site: Site) -> KernelCall:
-    """Equal shapes, or one operand repeated along the leading axes of the other."""
-    params = options(site, AddParams)
-    dtype = element_type(site)
-    a, b = tensor_in(site, 0), tensor_in(site, 1)
-    y = tensor_out(site)
-    operands = (0, 1)
-    if b.elements > a.elements:
-        a, b, operands = b, a, (1, 0)
-    if a.dtype is not b.dtype or _significant(a) != _significant(y) or not _repeats(b, a):
-        raise unsupported(site, f"adds shapes {list(a.shape)} and {list(b.shape)}")
-    check_dims(site, (a.elements,))
-    sizes = (str(a.elements), str(b.elements))
-    in_place = tuple(o for o, t in zip(operands, (a, b), strict=True) if t.elements == a.elements)
-    if dtype is DType.FLOAT32:
-        return KernelCall(
-            function="nn_add_float32",
-            arguments=(
-                source("float", operands[0]), source("float", operands[1]), destination("float"),
-                *sizes, range_float32(params.activation),
-            ),
-            in_place=in_place,
-        )  # fmt: skip
-    q_a, q_b, q_y = (per_tensor(site, t) for t in (a, b, y))
-    twice_largest = 2.0 * max(q_a.scale, q_b.scale)
-    scalings = [
-        quantize_multiplier(real)
-        for real in (
-            q_a.scale / twice_largest,
-            q_b.scale / twice_largest,
-            twice_largest / ((1 << _ADD_SHIFT) * q_y.scale),
-        )
-    ]
-    low, high = int8_limits(q_y, params.activation)
-    zero_points = [q.zero_point for q in (q_a, q_b, q_y)]
-    fields = [*zero_points, low, high, *(shift for _, shift in scalings), *(m for m, _ in scalings)]
-    return KernelCall(
-        function="nn_add_int8",
-        arguments=(
-            source("int8_t", operands[0]), source("int8_t", operands[1]), destination("int8_t"),
-            *sizes, structure("params", "struct nn_add_int8", [str(v) for v in fields]),
-        ),
-        in_place=in_place,
-    )  # fmt: skip
-
-
-def _repeats(small: Tensor, large: Tensor) -> bool:
-    """Whether `small` is the end of `large`'s shape, leading ones aside."""
-    tail = _significant(small)
-    return not tail or large.shape[-len(tail) :] == tail
-
-
-def _significant(tensor: Tensor) -> tuple[int, ...]:
-    """The shape without its leading ones."""
-    return tuple(itertools.dropwhile(lambda size: size == 1, tensor.shape))
-
-
 KERNELS = {
-    "ADD": add,
     "DEQUANTIZE": dequantize,
     "QUANTIZE": quantize,
     "RELU": relu,
