@@ -20,7 +20,7 @@ static inline uint32_t nn_sigmoid_between(NN_FLASH uint16_t *table, uint16_t ste
     return ((uint32_t)low << bits) + (uint32_t)fraction * (uint16_t)(high - low);
 }
 
-static inline int16_t nn_logistic_int16(int32_t x, NN_FLASH uint16_t *table)
+static inline int16_t nn_logistic_q15(int32_t x, NN_FLASH uint16_t *table)
 {
     const uint32_t magnitude = x < 0 ? -(uint32_t)x : (uint32_t)x;
     const uint32_t step = magnitude >> 9;
@@ -32,7 +32,7 @@ static inline int16_t nn_logistic_int16(int32_t x, NN_FLASH uint16_t *table)
 }
 
 /* tanh(x) = 2 / (1 + exp(-2x)) - 1. */
-static inline int16_t nn_tanh_int16(int32_t x, NN_FLASH uint16_t *table)
+static inline int16_t nn_tanh_q15(int32_t x, NN_FLASH uint16_t *table)
 {
     const uint32_t magnitude = x < 0 ? -(uint32_t)x : (uint32_t)x;
     const uint32_t step = magnitude >> 8;
