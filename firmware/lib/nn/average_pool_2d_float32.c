@@ -2,28 +2,38 @@
 #include "nn_float.h"
 #include "nn_window.h"
 
-/* see nn.h */
+static float total(const float *input, const struct nn_window *w, const struct nn_span *rows,
+                   const struct nn_span *columns)
+{
+    float result = 0.0f;
+    for (nn_dim ky = rows->first; ky < rows->end; ky++) {
+        const int32_t row = (int32_t)(rows->origin + ky) * w->in_width;
+        for (nn_dim kx = columns->first; kx < columns->end; kx++) {
+            const float value = input[(row + columns->origin + kx) * w->in_channels];
+            result += value;
+        }
+    }
+    return result;
+}
+
+/* see nn_layers.h */
 void nn_average_pool_2d_float32(const float *input, float *output,
                                 NN_FLASH struct nn_window *window,
                                 NN_FLASH struct nn_range_float32 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_float32 r = *range;
-    for (nn_dim y = 0; y < w.out_height; y++) {
-        const struct nn_span rows = nn_rows_at(&w, y);
-        for (nn_dim x = 0; x < w.out_width; x++) {
-            const struct nn_span columns = nn_columns_at(&w, x);
-            const int32_t taps =
-                (int32_t)(rows.end - rows.first) * (columns.end - columns.first);
-            for (nn_dim c = 0; c < w.in_channels; c++) {
-                float sum = 0.0f;
-                for (nn_dim ky = rows.first; ky < rows.end; ky++) {
-                    const int32_t row = (int32_t)(rows.origin + ky) * w.in_width;
-                    for (nn_dim kx = columns.first; kx < columns.end; kx++) {
-                        sum += input[(row + columns.origin + kx) * w.in_channels + c];
-                    }
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                const int32_t taps =
+                    (int32_t)(rows.end - rows.first) * (columns.end - columns.first);
+                for (nn_dim c = 0; c < w.in_channels; c++) {
+                    const float sum = total(input + c, &w, &rows, &columns);
+                    *output++ = nn_clamp(sum / (float)taps, &r);
                 }
-                *output++ = nn_clamp(sum / (float)taps, &r);
             }
         }
     }

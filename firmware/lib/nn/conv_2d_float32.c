@@ -6,13 +6,13 @@
 static float convolve(const float *input, NN_FLASH float *weights, const struct nn_window *w,
                       const struct nn_span *rows, const struct nn_span *columns)
 {
-    const nn_dim tap = w->in_channels;
+    const nn_dim tap = w->filter_channels;
     float sum = 0.0f;
     for (nn_dim ky = rows->first; ky < rows->end; ky++) {
-        const float *row =
-            input + (int32_t)(rows->origin + ky * w->dilation_height) * w->in_width * tap;
+        const int32_t y = rows->origin + ky * w->dilation_height;
+        const float *row = input + y * w->in_width * w->in_channels;
         for (nn_dim kx = columns->first; kx < columns->end; kx++) {
-            const float *x = row + (columns->origin + kx * w->dilation_width) * tap;
+            const float *x = row + (columns->origin + kx * w->dilation_width) * w->in_channels;
             NN_FLASH float *filter = weights + (ky * w->filter_width + kx) * tap;
             for (nn_dim c = 0; c < tap; c++) {
                 sum += x[c] * filter[c];
@@ -22,22 +22,28 @@ static float convolve(const float *input, NN_FLASH float *weights, const struct 
     return sum;
 }
 
-/* see nn.h */
+/* see nn_layers.h */
 void nn_conv_2d_float32(const float *input, float *output, NN_FLASH float *weights,
                         NN_FLASH float *bias, NN_FLASH struct nn_window *window,
                         NN_FLASH struct nn_range_float32 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_float32 r = *range;
-    const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.in_channels);
-    for (nn_dim y = 0; y < w.out_height; y++) {
-        const struct nn_span rows = nn_rows_at(&w, y);
-        for (nn_dim x = 0; x < w.out_width; x++) {
-            const struct nn_span columns = nn_columns_at(&w, x);
-            NN_FLASH float *filter = weights;
-            for (nn_dim c = 0; c < w.out_channels; c++, filter += taps) {
-                const float sum = convolve(input, filter, &w, &rows, &columns);
-                *output++ = nn_clamp(sum + bias[c], &r);
+    const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
+    const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                NN_FLASH float *filter = weights;
+                NN_FLASH float *channel_bias = bias;
+                for (nn_dim from = 0; from < w.in_channels; from += w.filter_channels) {
+                    for (nn_dim f = 0; f < filters; f++, filter += taps, channel_bias++) {
+                        const float sum = convolve(input + from, filter, &w, &rows, &columns);
+                        *output++ = nn_clamp(sum + *channel_bias, &r);
+                    }
+                }
             }
         }
     }

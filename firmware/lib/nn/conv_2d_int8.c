@@ -2,47 +2,47 @@
 #include "nn_fixed_point.h"
 #include "nn_window.h"
 
-static int32_t dot(const int8_t *x, NN_FLASH int8_t *w, nn_dim n, int32_t sum)
+/* Sums are unsigned: they wrap. */
+static uint32_t dot(const int8_t *x, NN_FLASH int8_t *w, nn_dim n, uint32_t sum)
 {
     while (n-- > 0) {
-        sum += (int16_t)((int16_t)*x++ * (int16_t)*w++);
+        sum += (uint32_t)(int16_t)((int16_t)*x++ * (int16_t)*w++);
     }
     return sum;
 }
 
 /* A padded tap holds the zero point: the folded bias has taken it off, so it is put back. */
-static int32_t dot_padding(int8_t x, NN_FLASH int8_t *w, nn_dim n, int32_t sum)
+static uint32_t dot_padding(int8_t x, NN_FLASH int8_t *w, nn_dim n, uint32_t sum)
 {
     while (n-- > 0) {
-        sum += (int16_t)((int16_t)x * (int16_t)*w++);
+        sum += (uint32_t)(int16_t)((int16_t)x * (int16_t)*w++);
     }
     return sum;
 }
 
 /* One output element: the taps of the window in the order of the weights. */
-static int32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, int32_t sum,
-                        const struct nn_window *w, const struct nn_span *rows,
-                        const struct nn_span *columns, int8_t padding)
+static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t sum,
+                         const struct nn_window *w, const struct nn_span *rows,
+                         const struct nn_span *columns, int8_t padding)
 {
-    const nn_dim tap = w->in_channels;
+    const nn_dim tap = w->filter_channels;
     const nn_dim row_taps = (nn_dim)(w->filter_width * tap);
     for (nn_dim ky = 0; ky < w->filter_height; ky++, weights += row_taps) {
         if (ky < rows->first || ky >= rows->end) {
             sum = dot_padding(padding, weights, row_taps, sum);
             continue;
         }
-        const int8_t *row =
-            input + (int32_t)(rows->origin + ky * w->dilation_height) * w->in_width * tap;
+        const int32_t y = rows->origin + ky * w->dilation_height;
+        const int8_t *row = input + y * w->in_width * w->in_channels;
         const nn_dim inside = (nn_dim)(columns->end - columns->first);
-        NN_FLASH int8_t *at = weights + columns->first * tap;
         sum = dot_padding(padding, weights, (nn_dim)(columns->first * tap), sum);
-        if (w->dilation_width == 1) {
+        if (w->dilation_width == 1 && tap == w->in_channels) {
             /* neighbouring taps are neighbouring memory: one long run */
-            sum = dot(row + (columns->origin + columns->first) * tap, at, (nn_dim)(inside * tap),
-                      sum);
+            sum = dot(row + (columns->origin + columns->first) * tap,
+                      weights + columns->first * tap, (nn_dim)(inside * tap), sum);
         } else {
             for (nn_dim kx = columns->first; kx < columns->end; kx++) {
-                sum = dot(row + (columns->origin + kx * w->dilation_width) * tap,
+                sum = dot(row + (columns->origin + kx * w->dilation_width) * w->in_channels,
                           weights + kx * tap, tap, sum);
             }
         }
@@ -52,23 +52,30 @@ static int32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, int32_t s
     return sum;
 }
 
-/* see nn.h */
+/* see nn_layers.h */
 void nn_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
                      NN_FLASH struct nn_requant *channels, NN_FLASH struct nn_window *window,
                      NN_FLASH struct nn_range_int8 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_int8 r = *range;
-    const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.in_channels);
-    for (nn_dim y = 0; y < w.out_height; y++) {
-        const struct nn_span rows = nn_rows_at(&w, y);
-        for (nn_dim x = 0; x < w.out_width; x++) {
-            const struct nn_span columns = nn_columns_at(&w, x);
-            NN_FLASH int8_t *filter = weights;
-            for (nn_dim c = 0; c < w.out_channels; c++, filter += taps) {
-                const int32_t sum = convolve(input, filter, channels[c].bias, &w, &rows, &columns,
-                                             r.input_zero_point);
-                *output++ = nn_requantize(sum, &channels[c], &r);
+    const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
+    const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                NN_FLASH int8_t *filter = weights;
+                NN_FLASH struct nn_requant *channel = channels;
+                for (nn_dim from = 0; from < w.in_channels; from += w.filter_channels) {
+                    for (nn_dim f = 0; f < filters; f++, filter += taps, channel++) {
+                        const uint32_t sum =
+                            convolve(input + from, filter, (uint32_t)channel->bias, &w, &rows,
+                                     &columns, r.input_zero_point);
+                        *output++ = nn_requantize((int32_t)sum, channel, &r);
+                    }
+                }
             }
         }
     }

@@ -2,8 +2,9 @@
 #include "nn_float.h"
 #include "nn_window.h"
 
+/* One output element without its bias; a padded tap is zero and adds nothing. */
 static float convolve(const float *input, NN_FLASH float *weights, const struct nn_window *w,
-                      const struct nn_span *rows, const struct nn_span *columns)
+                     const struct nn_span *rows, const struct nn_span *columns)
 {
     float sum = 0.0f;
     for (nn_dim ky = rows->first; ky < rows->end; ky++) {
@@ -17,7 +18,7 @@ static float convolve(const float *input, NN_FLASH float *weights, const struct 
     return sum;
 }
 
-/* see nn.h */
+/* see nn_layers.h */
 void nn_depthwise_conv_2d_float32(const float *input, float *output, NN_FLASH float *weights,
                                   NN_FLASH float *bias, NN_FLASH struct nn_window *window,
                                   NN_FLASH struct nn_range_float32 *range)
@@ -26,16 +27,18 @@ void nn_depthwise_conv_2d_float32(const float *input, float *output, NN_FLASH fl
     const struct nn_range_float32 r = *range;
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width);
     const nn_dim multiplier = (nn_dim)(w.out_channels / w.in_channels);
-    for (nn_dim y = 0; y < w.out_height; y++) {
-        const struct nn_span rows = nn_rows_at(&w, y);
-        for (nn_dim x = 0; x < w.out_width; x++) {
-            const struct nn_span columns = nn_columns_at(&w, x);
-            NN_FLASH float *filter = weights;
-            NN_FLASH float *channel_bias = bias;
-            for (nn_dim c = 0; c < w.in_channels; c++) {
-                for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel_bias++) {
-                    const float sum = convolve(input + c, filter, &w, &rows, &columns);
-                    *output++ = nn_clamp(sum + *channel_bias, &r);
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                NN_FLASH float *filter = weights;
+                NN_FLASH float *channel_bias = bias;
+                for (nn_dim c = 0; c < w.in_channels; c++) {
+                    for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel_bias++) {
+                        const float sum = convolve(input + c, filter, &w, &rows, &columns);
+                        *output++ = nn_clamp(sum + *channel_bias, &r);
+                    }
                 }
             }
         }

@@ -3,9 +3,9 @@
 #include "nn_window.h"
 
 /* One output element. Taps outside hold the zero point, see conv_2d_int8.c. */
-static int32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, int32_t sum,
-                        const struct nn_window *w, const struct nn_span *rows,
-                        const struct nn_span *columns, int8_t padding)
+static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t sum,
+                         const struct nn_window *w, const struct nn_span *rows,
+                         const struct nn_span *columns, int8_t padding)
 {
     const nn_dim step = (nn_dim)(w->dilation_width * w->in_channels);
     for (nn_dim ky = 0; ky < w->filter_height; ky++) {
@@ -16,13 +16,13 @@ static int32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, int32_t s
         for (nn_dim kx = 0; kx < w->filter_width; kx++, at += step) {
             const int inside = row_inside && kx >= columns->first && kx < columns->end;
             const int16_t value = inside ? input[at] : padding;
-            sum += (int16_t)(value * (int16_t)*weights++);
+            sum += (uint32_t)(int16_t)(value * (int16_t)*weights++);
         }
     }
     return sum;
 }
 
-/* see nn.h */
+/* see nn_layers.h */
 void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
                                NN_FLASH struct nn_requant *channels,
                                NN_FLASH struct nn_window *window,
@@ -32,17 +32,20 @@ void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int
     const struct nn_range_int8 r = *range;
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width);
     const nn_dim multiplier = (nn_dim)(w.out_channels / w.in_channels);
-    for (nn_dim y = 0; y < w.out_height; y++) {
-        const struct nn_span rows = nn_rows_at(&w, y);
-        for (nn_dim x = 0; x < w.out_width; x++) {
-            const struct nn_span columns = nn_columns_at(&w, x);
-            NN_FLASH int8_t *filter = weights;
-            NN_FLASH struct nn_requant *channel = channels;
-            for (nn_dim c = 0; c < w.in_channels; c++) {
-                for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel++) {
-                    const int32_t sum = convolve(input + c, filter, channel->bias, &w, &rows,
-                                                 &columns, r.input_zero_point);
-                    *output++ = nn_requantize(sum, channel, &r);
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                NN_FLASH int8_t *filter = weights;
+                NN_FLASH struct nn_requant *channel = channels;
+                for (nn_dim c = 0; c < w.in_channels; c++) {
+                    for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel++) {
+                        const uint32_t sum =
+                            convolve(input + c, filter, (uint32_t)channel->bias, &w, &rows,
+                                     &columns, r.input_zero_point);
+                        *output++ = nn_requantize((int32_t)sum, channel, &r);
+                    }
                 }
             }
         }

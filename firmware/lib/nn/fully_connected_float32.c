@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_float.h"
 
-/* see nn.h */
+/* see nn_layers.h */
 void nn_fully_connected_float32(const float *input, float *output, NN_FLASH float *weights,
                                 NN_FLASH float *bias, nn_dim rows, nn_dim inputs, nn_dim outputs,
                                 NN_FLASH struct nn_range_float32 *range)

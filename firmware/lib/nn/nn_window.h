@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which taps of a window lie inside the input, along one axis. Shared by convolutions and pools.
+ * Along one axis: which taps of a window lie inside the input (convolutions, pools), and which
+ * inputs a transposed convolution spreads onto an output.
  */
 #ifndef NN_WINDOW_H
 #define NN_WINDOW_H
@@ -38,6 +39,39 @@ static inline struct nn_span nn_columns_at(const struct nn_window *w, nn_dim out
 {
     return nn_span_at(out_x, w->stride_width, w->pad_left, w->filter_width, w->dilation_width,
                       w->in_width);
+}
+
+/* Elements of one image of the input. */
+static inline int32_t nn_image(const struct nn_window *w)
+{
+    return (int32_t)w->in_height * w->in_width * w->in_channels;
+}
+
+/* first..end-1: the inputs of a transposed convolution that reach output `out`, input i by its tap
+ * origin - i * stride. */
+static inline struct nn_span nn_span_onto(nn_dim out, nn_dim stride, nn_dim pad, nn_dim filter,
+                                          nn_dim in_size)
+{
+    struct nn_span span;
+    /* the last tap reaches furthest back */
+    const nn_dim beyond = (nn_dim)(out + pad - filter + 1);
+    span.origin = (nn_dim)(out + pad);
+    span.first = (nn_dim)(beyond > 0 ? (beyond + stride - 1) / stride : 0);
+    span.end = (nn_dim)(span.origin / stride + 1);
+    if (span.end > in_size) {
+        span.end = in_size;
+    }
+    return span;
+}
+
+static inline struct nn_span nn_rows_onto(const struct nn_window *w, nn_dim out_y)
+{
+    return nn_span_onto(out_y, w->stride_height, w->pad_top, w->filter_height, w->in_height);
+}
+
+static inline struct nn_span nn_columns_onto(const struct nn_window *w, nn_dim out_x)
+{
+    return nn_span_onto(out_x, w->stride_width, w->pad_left, w->filter_width, w->in_width);
 }
 
 #endif

@@ -10,13 +10,29 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.compiler.kernel_call import KernelCall
-from harness.compiler.kernels import binary, dense, elementwise, reduce, window
+from harness.compiler.kernels import (
+    binary,
+    convolution,
+    dense,
+    elementwise,
+    matmul,
+    move,
+    pad,
+    pool,
+    reduce,
+    resize,
+)
 from harness.compiler.site import Site
 
 KERNELS: Final[dict[str, Callable[[Site], KernelCall | Sequence[KernelCall]]]] = {
     **binary.KERNELS,
+    **convolution.KERNELS,
     **dense.KERNELS,
     **elementwise.KERNELS,
+    **matmul.KERNELS,
+    **move.KERNELS,
+    **pad.KERNELS,
+    **pool.KERNELS,
     **reduce.KERNELS,
-    **window.KERNELS,
+    **resize.KERNELS,
 }

@@ -1,86 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FULLY_CONNECTED: a matrix times a vector."""
+"""FULLY_CONNECTED: rows of vectors times a matrix, which is constant or computed."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from harness.compiler.kernel_call import KernelCall, destination, float_array, int8_array, source
-from harness.compiler.kernels.common import (
-    check_dims,
-    element_type,
-    options,
-    per_tensor,
-    range_float32,
-    range_int8,
-    requant_channels,
-    tensor_in,
-    tensor_out,
-    unsupported,
-    weight_scales,
-    weights_and_bias,
-)
+from harness.compiler.kernel_call import KernelCall
+from harness.compiler.kernels.common import check_dims, options, tensor_in, tensor_out, unsupported
+from harness.compiler.kernels.matmul import computed_weights
+from harness.compiler.kernels.weighted import Layer
 from harness.compiler.site import Site
-from harness.graph import DType, FullyConnectedParams
+from harness.graph import FullyConnectedParams
 
 
 def fully_connected(site: Site) -> KernelCall:
-    """Weights stay in the converter's order [outputs][inputs]."""
+    """Weights stay in the converter's order [outputs][inputs]; the shape of the input does not matter."""
     params = options(site, FullyConnectedParams)
-    dtype = element_type(site)
-    x = tensor_in(site, 0)
-    shape = tensor_in(site, 1).shape
+    x, y, weights = tensor_in(site, 0), tensor_out(site), tensor_in(site, 1)
     if (
-        len(shape) != 2
-        or x.elements % shape[1]
-        or tensor_out(site).elements != x.elements // shape[1] * shape[0]
+        len(weights.shape) != 2
+        or x.elements % weights.shape[1]
+        or y.shape[-1:] != weights.shape[:1]
+        or y.elements != x.elements // weights.shape[1] * weights.shape[0]
     ):
-        raise unsupported(site, f"has weights of shape {list(shape)} on an input of {list(x.shape)}")
-    outputs, inputs = shape
-    rows = x.elements // inputs
-    check_dims(site, (rows, inputs, outputs))
-    weights, bias = weights_and_bias(site, dtype, outputs)
-    sizes = (str(rows), str(inputs), str(outputs))
-    if dtype is DType.FLOAT32:
-        return KernelCall(
-            function="nn_fully_connected_float32",
-            arguments=(
-                source("float"), destination("float"),
-                float_array("weights", weights), float_array("bias", bias),
-                *sizes, range_float32(params.activation),
-            ),
-        )  # fmt: skip
-    q_in = per_tensor(site, x)
-    q_out = per_tensor(site, tensor_out(site))
-    scales = weight_scales(site, outputs)
-    per_channel = len(set(scales)) > 1 or len(_weight_quantization_scales(site)) > 1
-    sums = weights.astype(np.int64).sum(axis=1)
-    channels = requant_channels(
-        (
-            int(b) - q_in.zero_point * int(s),
-            _multiplier(q_in.scale, scale, q_out.scale, per_channel=per_channel),
+        shapes = f"{list(weights.shape)} on an input of {list(x.shape)}"
+        raise unsupported(
+            site, f"has weights of shape {shapes}", fix="Weights (outputs, inputs) are supported."
         )
-        for b, s, scale in zip(bias, sums, scales, strict=True)
-    )
-    return KernelCall(
-        function="nn_fully_connected_int8",
-        arguments=(
-            source("int8_t"), destination("int8_t"), int8_array("weights", weights), channels,
-            *sizes, range_int8(q_in, q_out, params.activation),
-        ),
-    )  # fmt: skip
-
-
-def _weight_quantization_scales(site: Site) -> tuple[float, ...]:
-    q = tensor_in(site, 1).quantization
-    return q.scales if q else ()
-
-
-def _multiplier(input_scale: float, weight_scale: float, output_scale: float, *, per_channel: bool) -> float:
-    """input * weight / output; per tensor the reference rounds the product to float32 first."""
-    if per_channel:
-        return input_scale * weight_scale / output_scale
-    return float(np.float32(input_scale) * np.float32(weight_scale)) / output_scale
+    outputs, inputs = weights.shape
+    rows = x.elements // inputs
+    check_dims(site, (rows, inputs, outputs, x.elements, weights.elements, y.elements))
+    if weights.data is None:
+        return computed_weights(site, rows=rows, activation=params.activation)
+    return Layer(
+        site=site,
+        name="fully_connected",
+        weights=weights.data,
+        geometry=(str(rows), str(inputs), str(outputs)),
+        activation=params.activation,
+        float_multiplier=True,
+        in_place=outputs == 1,
+    ).call()
 
 
 KERNELS = {

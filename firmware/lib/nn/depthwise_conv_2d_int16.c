@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_fixed_point.h"
+#include "nn_window.h"
+
+/* One output element without its bias; a padded tap is zero and adds nothing. */
+static int64_t convolve(const int16_t *input, NN_FLASH int8_t *weights, const struct nn_window *w,
+                       const struct nn_span *rows, const struct nn_span *columns)
+{
+    int64_t sum = 0;
+    for (nn_dim ky = rows->first; ky < rows->end; ky++) {
+        const int32_t y = rows->origin + ky * w->dilation_height;
+        for (nn_dim kx = columns->first; kx < columns->end; kx++) {
+            const int32_t x = columns->origin + kx * w->dilation_width;
+            sum += (int32_t)input[(y * w->in_width + x) * w->in_channels] *
+                   weights[ky * w->filter_width + kx];
+        }
+    }
+    return sum;
+}
+
+/* see nn_layers.h */
+void nn_depthwise_conv_2d_int16(const int16_t *input, int16_t *output, NN_FLASH int8_t *weights,
+                                NN_FLASH struct nn_requant_int16 *channels,
+                                NN_FLASH struct nn_window *window,
+                                NN_FLASH struct nn_range_int16 *range)
+{
+    const struct nn_window w = *window;
+    const struct nn_range_int16 r = *range;
+    const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width);
+    const nn_dim multiplier = (nn_dim)(w.out_channels / w.in_channels);
+    for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
+        for (nn_dim y = 0; y < w.out_height; y++) {
+            const struct nn_span rows = nn_rows_at(&w, y);
+            for (nn_dim x = 0; x < w.out_width; x++) {
+                const struct nn_span columns = nn_columns_at(&w, x);
+                NN_FLASH int8_t *filter = weights;
+                NN_FLASH struct nn_requant_int16 *channel = channels;
+                for (nn_dim c = 0; c < w.in_channels; c++) {
+                    for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel++) {
+                        const int64_t sum = convolve(input + c, filter, &w, &rows, &columns);
+                        *output++ = nn_requantize_int16(sum, channel, &r);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_float.h"
+
+/* see nn_layers.h */
+void nn_fully_connected_float32_int8(const float *input, float *output, NN_FLASH int8_t *weights,
+                                     NN_FLASH struct nn_scale_float32 *channels, nn_dim rows,
+                                     nn_dim inputs, nn_dim outputs,
+                                     NN_FLASH struct nn_range_float32 *range)
+{
+    const struct nn_range_float32 r = *range;
+    for (nn_dim row = 0; row < rows; row++, input += inputs) {
+        NN_FLASH int8_t *w = weights;
+        for (nn_dim c = 0; c < outputs; c++) {
+            const float *x = input;
+            float sum = 0.0f;
+            for (nn_dim i = 0; i < inputs; i++) {
+                sum += *x++ * (float)*w++;
+            }
+            *output++ = nn_clamp(sum * channels[c].scale + channels[c].bias, &r);
+        }
+    }
+}
