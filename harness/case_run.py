@@ -6,10 +6,13 @@ from __future__ import annotations
 import gzip
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from harness.case_log import note
 from harness.errors import MismatchError, QuantrigError, ReasonCode, StackBoundError
@@ -83,11 +86,12 @@ def facts_of(graph: Graph, tflite: bytes) -> ModelFacts:
     )
 
 
-def mismatch(measurement: Measurement, expected: Any, verification: Verification) -> MismatchError:
-    """The error that says where device and oracle differ, and by how much."""
+def mismatch(outputs: Sequence[Any], expected: Sequence[Any], verification: Verification) -> MismatchError:
+    """The error that says where device and oracle differ, and by how much; one array per output tensor."""
     at = verification.first_mismatch
     where = f"; first in sample {at[0]}, element {at[1]}: " if at else ""
-    values = f"{measurement.outputs[at]} instead of {expected[at]}" if at else ""
+    found, wanted = (np.concatenate([*arrays], axis=1) for arrays in (outputs, expected))
+    values = f"{found[at]} instead of {wanted[at]}" if at else ""
     return MismatchError(
         f"{verification.mismatches} of {verification.outputs_compared} outputs differ from "
         f"{verification.oracle}, by at most {verification.max_abs_diff:g}{where}{values}.",

@@ -36,7 +36,7 @@ from harness.case_run import (
 from harness.compiler import compile_graph, cpu_named
 from harness.desk import Attachment, absence
 from harness.errors import DoesNotFitError, QuantrigError, ReasonCode
-from harness.graph import read_tflite, to_real, to_stored
+from harness.graph import read_tflite
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
 from harness.records import (
@@ -45,13 +45,13 @@ from harness.records import (
     Footprint,
     Outcome,
     Result,
-    Score,
     Status,
-    verify,
+    verify_all,
 )
 from harness.sweep import HARDWARE, Case
 from harness.targets import TARGETS
-from harness.workloads import DataSet, Workload
+from harness.trial import make_trial
+from harness.workloads import AsIsWorkload, Examples, TrainedWorkload
 
 
 class Progress(Protocol):
@@ -72,7 +72,7 @@ class Bench:
     """What all cases of a sweep share."""
 
     boards: Mapping[str, Board]
-    workloads: Mapping[str, Workload]
+    workloads: Mapping[str, TrainedWorkload | AsIsWorkload]
     cache: Path
     log_folder: Path
     models: Path
@@ -104,10 +104,11 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
-    """A workload whose model is trained, its data, and why some of its variants cannot be made."""
+    """A workload whose model is there, what it is run on, and why some of its variants cannot be made."""
 
-    workload: Workload
-    data: DataSet
+    workload: TrainedWorkload | AsIsWorkload
+    examples: Examples | None
+    """None: there are no data, so that inputs are drawn."""
     refused: Mapping[str, QuantrigError] = field(default_factory=dict)
 
 
@@ -210,8 +211,12 @@ def train(name: str, identifiers: Sequence[str], bench: Bench) -> Trained:
     bench.progress.step(name, "training")
     workload, log = bench.workloads[name], bench.log_folder / f"{name}.log"
     try:
+        if isinstance(workload, AsIsWorkload):
+            return Trained(workload=workload, examples=workload.examples())
         refused = prepare(workload, identifiers, log=log)
-        return Trained(workload=workload, data=data_set(workload, log=log), refused=refused)
+        data = data_set(workload, log=log)
+        examples = Examples(inputs=(data.x_test,), targets=data.y_test)
+        return Trained(workload=workload, examples=examples, refused=refused)
     finally:
         bench.progress.finished(name)
 
@@ -220,10 +225,13 @@ def quantize(trained: Trained, identifier: str, bench: Bench) -> bytes:
     """The variant's .tflite: as it was made, or as the run that is resumed keeps it."""
     if identifier in trained.refused:
         raise trained.refused[identifier]
-    kept = bench.models / f"{trained.workload.NAME}__{identifier}.tflite"
+    workload = trained.workload
+    kept = bench.models / f"{workload.NAME}__{identifier}.tflite"
     if not kept.exists():
         draft = kept.with_suffix(f".{os.getpid()}.part")
-        draft.write_bytes(variant(trained.workload, identifier).tflite)
+        draft.write_bytes(
+            workload.tflite() if isinstance(workload, AsIsWorkload) else variant(workload, identifier).tflite
+        )
         draft.replace(kept)
     return kept.read_bytes()
 
@@ -262,7 +270,8 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
     step(case.id, "compiling")
     graph = read_tflite(tflite, name=f"{case.workload}-{case.variant}.tflite")
     run.facts = facts_of(graph, tflite)
-    source = compile_graph(graph, cpu_named(board.cpu))
+    source, workload = compile_graph(graph, cpu_named(board.cpu)), trained.workload
+    trial = make_trial(graph, trained.examples, samples=bench.samples, seed=workload.SEED)
 
     step(case.id, "building")
     try:
@@ -272,11 +281,6 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
         run.toolchain = error.toolchain
         raise
     run.toolchain, run.footprint = firmware.toolchain, Footprint(**asdict(firmware.sizes))
-
-    workload, data = trained.workload, trained.data
-    x_test, y_test = data.x_test[: bench.samples], data.y_test[: bench.samples]
-    (input_tensor,), (output_tensor,) = graph.input_tensors(), graph.output_tensors()
-    inputs = to_stored(x_test, input_tensor)
 
     step(case.id, "measuring")
     clock, port = target.clock(board), bench.port(case)
@@ -288,7 +292,7 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
         measurement = measure(
             transport,
             expected_digest=firmware.firmware_sha256,
-            inputs=[inputs],
+            inputs=trial.inputs,
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
             on_link=run.keep_link,
             note=partial(note, log),
@@ -297,17 +301,13 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
         )
 
     step(case.id, "verifying")
-    told = reference.expected_outputs(tflite, [inputs])
-    (expected,) = told.outputs
-    run.verification = verify(measurement.outputs, expected, told.oracle)
+    told = reference.expected_outputs(tflite, trial.inputs, stream=workload.STREAM)
+    outputs = trial.split(measurement.outputs)
+    run.verification = verify_all(outputs, told.outputs, told.oracle)
     if run.verification.mismatches:
-        raise mismatch(measurement, expected, run.verification)
+        raise mismatch(outputs, told.outputs, run.verification)
     check_stack(measurement, run.footprint)
     if run.clock is Clock.CYCLES and measurement.counter == MICROS:
         run.clock = Clock.WALL
     run.measurement = measurement
-    run.score = Score(
-        metric=workload.METRIC,
-        value=workload.score(to_real(measurement.outputs, output_tensor), y_test),
-        reference=workload.score(to_real(expected, output_tensor), y_test),
-    )
+    run.score = trial.score(workload, outputs, told.outputs)

@@ -26,8 +26,14 @@ from harness.run_reader import RunReader, find_run
 from harness.serial_ports import serial_ports
 from harness.spec_file import read_spec, spec_from_plain
 from harness.store import RunWriter, new_run_id
-from harness.sweep import HARDWARE, Case, Known, SweepSpec, expand
-from harness.workloads import WORKLOADS, CustomWorkload, Workload
+from harness.sweep import AS_IS, HARDWARE, Case, Known, SweepSpec, expand, is_file
+from harness.workloads import (
+    WORKLOADS,
+    AsIsWorkload,
+    TrainedWorkload,
+    model_workload,
+    read_workload_file,
+)
 
 ENGINES = ("aot",)
 
@@ -48,7 +54,7 @@ class RunPlan:
     spec: SweepSpec
     cases: tuple[Case, ...]
     boards: Mapping[str, Board]
-    workloads: Mapping[str, Workload]
+    workloads: Mapping[str, TrainedWorkload | AsIsWorkload]
     ports: Mapping[str, Attachment]
     root: Path
     """Folder of the runs."""
@@ -150,25 +156,19 @@ class RunPlan:
         only_failed: bool = False,
     ) -> Self:
         boards = load_boards(boards_file)
-        workloads: dict[str, Workload] = dict(WORKLOADS)
-        own: str | None = None
-        if spec.model is not None:
-            if spec.data is None:
-                raise ConfigError(
-                    f"--model {spec.model} without --data.", fix="Give its data: --data FILE.npz."
-                )
-            custom = CustomWorkload(spec.model, spec.data)
-            own = custom.NAME
-            workloads[own] = custom
+        own = _own_workloads(spec)
+        workloads = dict(WORKLOADS) | {workload.NAME: workload for workload in own.values()}
         known = Known(
             workloads=tuple(WORKLOADS),
             variants=tuple(VARIANTS),
             engines=ENGINES,
             boards={board.name: board.targets for board in boards.values()},
-            user_workload=own,
+            own={entry: workload.NAME for entry, workload in own.items()},
+            as_is=frozenset(name for name, it in workloads.items() if isinstance(it, AsIsWorkload)),
         )
         for identifier in spec.variants:
-            parse_variant(identifier)
+            if identifier != AS_IS:
+                parse_variant(identifier)
         cases = expand(spec, known)
         used = {case.workload for case in cases}
         return cls(
@@ -285,6 +285,29 @@ class RunPlan:
     def names_lanes(self) -> bool:
         """Whether the user asked for particular boards or targets."""
         return bool(self.spec.boards or self.spec.targets or self.spec.lanes)
+
+
+def _own_workloads(spec: SweepSpec) -> dict[str, TrainedWorkload | AsIsWorkload]:
+    """The user's own, by the file that the spec names.
+
+    Raises:
+        ConfigError: two workloads have one name.
+        ModelError: a file is not there, or damaged.
+    """
+    found: dict[str, TrainedWorkload | AsIsWorkload] = {
+        entry: read_workload_file(Path(entry)) for entry in spec.workloads if is_file(entry)
+    }
+    if spec.model is not None:
+        found[str(spec.model)] = model_workload(spec.model, spec.data, spec.metric)
+    taken = dict.fromkeys(WORKLOADS, "a built-in workload")
+    for entry, workload in found.items():
+        if workload.NAME in taken:
+            raise ConfigError(
+                f"{entry}: NAME {workload.NAME!r} is that of {taken[workload.NAME]}.",
+                fix="Give it another NAME.",
+            )
+        taken[workload.NAME] = entry
+    return found
 
 
 def _difference(name: str, before: Any, after: Any) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import ConfigError
-from harness.sweep import KEYS, LISTS, NUMBERS, PATHS, Lane, SweepSpec, check_key, parse_field
+from harness.sweep import KEYS, LISTS, NUMBERS, PATHS, TEXTS, Lane, SweepSpec, check_key, is_file, parse_field
 
 _MAX_FILE_BYTES: Final = 1_000_000
 #: Keys that runs of an older quantrig lack; the defaults are what those did.
-_LATER: Final = ("retries", "quarantine")
+_LATER: Final = ("retries", "quarantine", "metric")
 
 
 def read_spec(path: Path) -> SweepSpec:
@@ -30,11 +30,18 @@ def read_spec(path: Path) -> SweepSpec:
             if value in (None, []):
                 raise ConfigError(f"{key} is empty.", fix="Write a value, or leave the key out.")
             _check_type(key, value)
-            given[key] = str(path.parent / Path(value).expanduser()) if key in PATHS else value
-            if key != "data":
+            given[key] = _from_folder(path.parent, key, value)
+            if key not in ("data", "metric"):
                 SweepSpec.from_options(**{key: given[key]})
     with _located(f"{path}: "):
         return SweepSpec.from_options(**given)
+
+
+def _from_folder(folder: Path, key: str, value: Any) -> Any:
+    """Paths in a spec file begin where it lies."""
+    if key == "workloads":
+        return [str(folder / Path(text).expanduser()) if is_file(text) else text for text in value]
+    return str(folder / Path(value).expanduser()) if key in PATHS else value
 
 
 def spec_to_plain(spec: SweepSpec) -> dict[str, Any]:
@@ -87,8 +94,9 @@ def _check_type(key: str, value: object) -> None:
             if not isinstance(item, str):
                 found = type(item).__name__
                 raise ConfigError(f"{key} must hold names, not {found}.", fix="Put the name in quotes.")
-    elif key in PATHS and not isinstance(value, str):
-        raise ConfigError(f"{key} must be a path, not {found}.", fix="Put the path in quotes.")
+    elif key in (*PATHS, *TEXTS) and not isinstance(value, str):
+        what = "a path" if key in PATHS else "a word"
+        raise ConfigError(f"{key} must be {what}, not {found}.", fix="Put it in quotes.")
     elif key in NUMBERS and type(value) is not int:
         raise ConfigError(f"{key} must be a whole number, not {found}.", fix="Give a whole number.")
 

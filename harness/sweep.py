@@ -12,7 +12,7 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -23,6 +23,8 @@ DEFAULT_WORKLOADS: Final = ("digits", "gesture", "sine")
 DEFAULT_VARIANTS: Final = ("float32", "ptq-int8", "qat-int8")
 DEFAULT_ENGINES: Final = ("aot",)
 HARDWARE: Final = "hardware"
+#: The one variant of a finished .tflite: nothing is trained, nothing quantized.
+AS_IS: Final = "as-is"
 
 # Letters and digits with single separators inside: such names can hold neither a glob, nor a path, nor
 # the "__" that joins them in file names, so that two cases never share a file.
@@ -149,8 +151,10 @@ class Known:
     variants: tuple[str, ...]
     engines: tuple[str, ...]
     boards: Mapping[str, tuple[str, ...]]
-    user_workload: str | None = None
-    """Name of the workload that the spec's `model` becomes."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """The user's files, as the spec writes them -> the names of the workloads that they become."""
+    as_is: frozenset[str] = frozenset()
+    """Workloads whose model is finished: their one variant is AS_IS."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +166,7 @@ class SweepSpec:
     """
 
     workloads: tuple[str, ...] = DEFAULT_WORKLOADS
+    """Names, and Python files by their absolute path."""
     variants: tuple[str, ...] = DEFAULT_VARIANTS
     engines: tuple[str, ...] = DEFAULT_ENGINES
     boards: tuple[str, ...] = ()
@@ -174,8 +179,10 @@ class SweepSpec:
     jobs: int | None = None
     """Cases at a time; None: as many as the machine has cores."""
     model: Path | None = None
-    """The user's own .keras or .h5, absolute."""
+    """The user's own .keras, .h5 or .tflite, absolute."""
     data: Path | None = None
+    metric: str | None = None
+    """Of the user's model; None: as its targets suggest."""
     retries: int | None = None
     """How often a case is tried again whose failure may pass; None: never."""
     quarantine: Path | None = None
@@ -197,8 +204,9 @@ class SweepSpec:
             raise ConfigError(what, fix="Give a small whole number.")
         if self.lanes and (self.boards or self.targets):
             raise ConfigError("lanes, and also boards or targets.", fix="Give lanes alone, or those two.")
-        if self.data is not None and self.model is None:
-            raise ConfigError("data without a model.", fix="Name the model that the data belong to.")
+        for key in ("data", "metric"):
+            if getattr(self, key) is not None and self.model is None:
+                raise ConfigError(f"{key} without a model.", fix=f"Name the model that the {key} belongs to.")
         if not self.workloads and self.model is None:
             raise ConfigError("workloads: the list is empty.", fix="Name at least one, or give a model.")
 
@@ -213,6 +221,8 @@ class SweepSpec:
         start = base or cls()
         if "model" in values and "workloads" not in values and start.workloads == DEFAULT_WORKLOADS:
             values["workloads"] = ()
+            if values["model"].suffix == ".tflite" and start.variants == DEFAULT_VARIANTS:
+                values.setdefault("variants", (AS_IS,))
         if base is not None and ("boards" in values or "targets" in values):
             values.setdefault("lanes", ())
         elif base is not None and "lanes" in values:
@@ -223,6 +233,7 @@ class SweepSpec:
 KEYS: Final = tuple(field.name for field in fields(SweepSpec))
 LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes", "select")
 PATHS: Final = ("model", "data", "quarantine")
+TEXTS: Final = ("metric",)
 NUMBERS: Final = ("samples", "jobs", "retries")
 
 
@@ -243,7 +254,18 @@ def parse_field(key: str, value: Any) -> Any:
         return tuple(lane if isinstance(lane, Lane) else Lane.parse(lane) for lane in value)
     if key in PATHS:
         return Path(value).expanduser().absolute()
+    if key == "workloads":
+        return tuple(_workload(text) for text in value)
     return tuple(value) if key in LISTS else value
+
+
+def is_file(workload: str) -> bool:
+    """Whether an entry of `workloads` is a Python file, and no name."""
+    return workload.endswith(".py")
+
+
+def _workload(text: str) -> str:
+    return str(Path(text).expanduser().absolute()) if is_file(text) else text
 
 
 def _check_list(key: str, values: tuple[Any, ...]) -> None:
@@ -255,6 +277,8 @@ def _check_list(key: str, values: tuple[Any, ...]) -> None:
             raise ConfigError(f"{key}: {shown!r} is there twice.", fix="Keep one of them.")
         if key == "select" and not value:
             raise ConfigError("select: an empty glob selects nothing.", fix="Remove it.")
+        if key == "workloads" and is_file(value):
+            continue
         if key in ("workloads", "engines", "boards", "targets") and not re.fullmatch(_NAME, value):
             raise ConfigError(
                 f"{key}: {value!r} is not a name.", fix="Use letters, digits, single . _ and -."
@@ -268,21 +292,40 @@ def expand(spec: SweepSpec, known: Known) -> tuple[Case, ...]:
         ConfigError: a name that `known` lacks, boards and targets that do not go together, a glob that
             selects nothing.
     """
-    workloads = spec.workloads
-    if spec.model is not None and known.user_workload is not None:
-        workloads = (*workloads, known.user_workload)
-    offered = {*known.workloads, *([known.user_workload] if known.user_workload else [])}
-    _all_known("workload", workloads, offered)
-    _all_known("variant", (text.split("+")[0] for text in spec.variants), known.variants)
+    named = (*spec.workloads, *((str(spec.model),) if spec.model is not None else ()))
+    workloads = tuple(known.own.get(entry, entry) for entry in named)
+    _all_known("workload", workloads, {*known.workloads, *known.own.values()})
+    _all_known("variant", (text.split("+")[0] for text in spec.variants), (*known.variants, AS_IS))
+    _check_as_is(spec, workloads, known)
     _all_known("engine", spec.engines, known.engines)
     cases = tuple(
         Case(workload=workload, variant=variant, engine=engine, board=lane.board, target=lane.target)
         for workload in workloads
-        for variant in spec.variants
+        for variant in ((AS_IS,) if workload in known.as_is else spec.variants)
+        if (variant == AS_IS) == (workload in known.as_is)
         for engine in spec.engines
         for lane in _lanes(spec, known)
     )
     return select(cases, spec.select)
+
+
+def _check_as_is(spec: SweepSpec, workloads: Sequence[str], known: Known) -> None:
+    """Each variant has a workload that it applies to, and each workload a variant."""
+    finished = [name for name in workloads if name in known.as_is]
+    recipes = [text for text in spec.variants if text != AS_IS]
+    if recipes and workloads and len(finished) == len(workloads):
+        raise ConfigError(
+            f"Variant {recipes[0]!r} does not apply to {finished[0]}.",
+            cause="A .tflite is finished: only a trained Keras model can be quantized.",
+            fix=f"Leave --variant out or give {AS_IS}; or give the .keras file that it was made from.",
+        )
+    trained = [name for name in workloads if name not in known.as_is]
+    if trained and not recipes:
+        raise ConfigError(
+            f"Variant {AS_IS!r} does not apply to {trained[0]}.",
+            cause="It is that of a .tflite, which is used as it is.",
+            fix=f"Choose one of {', '.join(known.variants)}.",
+        )
 
 
 def select(cases: Sequence[Case], globs: Sequence[str]) -> tuple[Case, ...]:

@@ -11,7 +11,7 @@ from harness.pipeline import Bench, Trained, run_case
 from harness.records import Result
 from harness.resources import cache_dir
 from harness.sweep import Case
-from harness.workloads import WORKLOADS
+from harness.workloads import WORKLOADS, Examples
 
 
 class _Quiet:
@@ -24,7 +24,9 @@ class _Quiet:
 
 @functools.cache
 def _trained(workload: str) -> Trained:
-    return Trained(workload=WORKLOADS[workload], data=WORKLOADS[workload].load_data())
+    data = WORKLOADS[workload].load_data()
+    examples = Examples(inputs=(data.x_test,), targets=data.y_test)
+    return Trained(workload=WORKLOADS[workload], examples=examples)
 
 
 def result_of(case: Case, tflite: bytes, folder: Path, *, samples: int | None = None) -> Result:

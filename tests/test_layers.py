@@ -40,6 +40,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "interpreters": {"graph", "hybrid"},
     "reference": {"interpreters"},
     "compiler": {"graph"},
+    "trial": {"graph", "records", "workloads"},
     "elf": set(),
     "pio": {"boards", "pins"},
     "llvm": set(),
@@ -68,7 +69,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     },
     "pipeline": {
         "attempts", "boards", "build", "case_run", "compiler", "desk", "elf", "graph", "measure", "quantize",
-        "records", "reference", "sweep", "targets", "workloads",
+        "records", "reference", "sweep", "targets", "trial", "workloads",
     },
     "runs": {
         "boards", "desk", "hardware_map", "pipeline", "provenance", "quantize", "quarantine", "records",

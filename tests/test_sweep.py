@@ -186,12 +186,49 @@ def _plain(known: Known) -> dict[str, Any]:
 
 
 def test_the_users_model_is_a_workload_of_its_own() -> None:
-    known = Known(**_plain(KNOWN), user_workload="net-0123abcd")
-    spec = SweepSpec.from_options(model="net.tflite")
-    assert spec.model == Path.cwd() / "net.tflite"
+    known = Known(**_plain(KNOWN), own={str(Path.cwd() / "net.keras"): "net-0123abcd"})
+    spec = SweepSpec.from_options(model="net.keras")
+    assert spec.model == Path.cwd() / "net.keras"
     assert {case.workload for case in expand(spec, known)} == {"net-0123abcd"}
-    both = SweepSpec.from_options(model="net.tflite", workloads=["sine"])
+    both = SweepSpec.from_options(model="net.keras", workloads=["sine"])
     assert [case.workload for case in expand(both, known)][::12] == ["sine", "net-0123abcd"]
+
+
+def _finished(name: str = "net-0123abcd") -> Known:
+    return Known(**_plain(KNOWN), own={str(Path.cwd() / "net.tflite"): name}, as_is=frozenset({name}))
+
+
+def test_a_tflite_has_one_variant_and_the_others_have_theirs() -> None:
+    alone = expand(SweepSpec.from_options(model="net.tflite", lanes=["uno:simavr"]), _finished())
+    assert [case.id for case in alone] == ["net-0123abcd/as-is/aot@uno:simavr"]
+    both = SweepSpec.from_options(model="net.tflite", workloads=["sine"], lanes=["uno:simavr"])
+    assert [(case.workload, case.variant) for case in expand(both, _finished())] == [
+        *(("sine", name) for name in ("float32", "ptq-int8", "qat-int8")),
+        ("net-0123abcd", "as-is"),
+    ]
+    named = SweepSpec.from_options(both, variants=["ptq-int8", "as-is"])
+    assert [case.variant for case in expand(named, _finished())] == ["ptq-int8", "as-is"]
+
+
+def test_a_recipe_does_not_apply_to_a_tflite() -> None:
+    for variants in (["ptq-int8"], ["as-is", "ptq-int8"], ["float32", "ptq-int8", "qat-int8"]):
+        spec = SweepSpec.from_options(model="net.tflite", variants=variants)
+        with pytest.raises(ConfigError, match=r"does not apply to net-0123abcd.*finished.*\.keras"):
+            expand(spec, _finished())
+    with pytest.raises(ConfigError, match=r"'as-is' does not apply to sine.*Choose one of float32"):
+        expand(SweepSpec(workloads=("sine",), variants=("as-is",)), KNOWN)
+
+
+def test_a_python_file_is_a_workload() -> None:
+    spec = SweepSpec.from_options(workloads=["mine.py", "sine"], lanes=["uno:simavr"], variants=["float32"])
+    assert spec.workloads == (str(Path.cwd() / "mine.py"), "sine")
+    known = Known(**_plain(KNOWN), own={str(Path.cwd() / "mine.py"): "mine"})
+    assert [case.workload for case in expand(spec, known)] == ["mine", "sine"]
+
+
+def test_a_metric_belongs_to_a_model() -> None:
+    with pytest.raises(ConfigError, match="metric without a model"):
+        SweepSpec(metric="auc")
 
 
 def test_options_replace_what_the_file_says() -> None:

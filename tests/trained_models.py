@@ -13,7 +13,7 @@ from harness.graph import read_tflite, to_real, to_stored
 from harness.quantize import VARIANTS
 from harness.quantize.trained import data_set, prepare, variant
 from harness.reference import expected_outputs
-from harness.workloads import DataSet, Workload, find_workload
+from harness.workloads import DataSet, find_workload
 
 
 @functools.cache
@@ -41,6 +41,6 @@ def infer(tflite: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
 @functools.cache
 def score_of(name: str, identifier: str) -> float:
     """The workload's metric of one variant on the test set, by the oracle."""
-    workload: Workload = find_workload(name)
+    workload = find_workload(name)
     data = data_of(name)
-    return workload.score(infer(variants_of(name)[identifier], data.x_test), data.y_test)
+    return workload.score(infer(variants_of(name)[identifier], data.x_test), data.x_test, data.y_test)

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", required=False, type=PATH)
-@click.option("-w", "--workload", "workloads", multiple=True, help="Workload: digits, gesture, sine.")
-@click.option("--model", type=PATH, help="Your own trained model, .keras or .h5 (with --data).")
-@click.option("--data", type=PATH, help="Its data: .npz with x_train, y_train, x_test, y_test.")
 @click.option(
-    "-v", "--variant", "variants", multiple=True, help="float32, ptq-int8, qat-int8, ptq-int8+calib=50."
+    "-w", "--workload", "workloads", multiple=True, help="digits, gesture, sine, or your my_workload.py."
+)
+@click.option("--model", type=PATH, help="Your own model: .keras or .h5 with --data, or .tflite.")
+@click.option(
+    "--data", type=PATH, help="Its data: .npz with x_train, y_train, x_test, y_test (docs/WORKLOADS.md)."
+)
+@click.option("--metric", help="accuracy, mae or auc [default: what its targets suggest].")
+@click.option(
+    "-v", "--variant", "variants", multiple=True, help="float32, ptq-int8, qat-int8, ptq-int8+calib=50, ..."
 )
 @click.option("-b", "--board", "boards", multiple=True, help="Board of boards.yaml (see `quantrig boards`).")
 @click.option("-t", "--target", "targets", multiple=True, help="native, simavr, qemu, renode or hardware.")
@@ -70,7 +75,7 @@ def sweep(
 
     A case is one workload, variant, engine, board and target, written digits/ptq-int8/aot@uno:simavr.
     SPEC is a YAML file with the options' names as keys (workloads, variants, boards, targets, lanes,
-    select, samples, jobs, model, data, retries, quarantine); options win over it. Rows are stored as
+    select, samples, jobs, model, data, metric, retries, quarantine); options win over it. Rows are stored as
     they arrive: after a kill or a power cut, --resume continues where it stopped; --retry-failed runs
     again what failed.
     """

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from harness.quantize import parse_variant
 from harness.quantize.variant import join_options
-from harness.workloads import Workload
+from harness.workloads import WORKLOADS, Workload
 
 _QUANTIZE = Path(__file__).resolve().parent
 _WORKLOADS = _QUANTIZE.parent / "workloads"
+#: What reads a user's own files.
+_OF_USERS = ("arrays.py", "custom.py", "files.py", "model_file.py", "user_file.py")
 _DISTRIBUTIONS = (
     "keras",
     "numpy",
@@ -34,11 +36,14 @@ def training_digest(workload: Workload) -> str:
         ModelError: a file of the user's is malformed or gone.
     """
     sources = [_WORKLOADS / "dataset.py", _WORKLOADS / "runtime.py", _QUANTIZE / "worker.py"]
-    own = sorted(_WORKLOADS.glob(f"{workload.NAME}*.py"))
-    sources += own or [_WORKLOADS / "custom.py", _WORKLOADS / "model_file.py", _QUANTIZE / "keras3.py"]
+    if workload.NAME in WORKLOADS:
+        sources += sorted(_WORKLOADS.glob(f"{workload.NAME}*.py"))
+    else:
+        sources += [_WORKLOADS / name for name in _OF_USERS] + [_QUANTIZE / "keras3.py"]
     return _digest(
         {
             "workload": workload.NAME,
+            "metric": workload.METRIC,
             "seed": workload.SEED,
             "sources": {path.name: _sha256(path) for path in sources},
             "files": [[path.parent.name, path.name, _sha256(path)] for path in workload.data_files()],

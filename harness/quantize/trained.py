@@ -23,12 +23,12 @@ from harness.quantize.digests import recipe_digest, training_digest
 from harness.quantize.variant import join_options
 from harness.quantize.worker import DATA_FILE, workload_to_json
 from harness.resources import cache_dir
-from harness.workloads import DataSet, Workload
+from harness.workloads import DataSet, TrainedWorkload
 
 TIMEOUT_S = 1800.0
 
 
-def trained(workload: Workload, *, log: Path | None = None) -> Path:
+def trained(workload: TrainedWorkload, *, log: Path | None = None) -> Path:
     """The folder with the workload's data set and trained model.
 
     Raises:
@@ -39,7 +39,7 @@ def trained(workload: Workload, *, log: Path | None = None) -> Path:
     return _train_dir(workload)
 
 
-def data_set(workload: Workload, *, log: Path | None = None) -> DataSet:
+def data_set(workload: TrainedWorkload, *, log: Path | None = None) -> DataSet:
     """The data that the workload was trained on; raises as `trained` does."""
     folder = trained(workload, log=log)
     try:
@@ -52,7 +52,7 @@ def data_set(workload: Workload, *, log: Path | None = None) -> DataSet:
         ) from error
 
 
-def variant(workload: Workload, identifier: str, *, log: Path | None = None) -> Variant:
+def variant(workload: TrainedWorkload, identifier: str, *, log: Path | None = None) -> Variant:
     """One variant, `identifier` as in `parse_variant`.
 
     Raises:
@@ -68,7 +68,7 @@ def variant(workload: Workload, identifier: str, *, log: Path | None = None) -> 
 
 
 def prepare(
-    workload: Workload, identifiers: Sequence[str], *, log: Path | None = None
+    workload: TrainedWorkload, identifiers: Sequence[str], *, log: Path | None = None
 ) -> dict[str, QuantrigError]:
     """Make all that is missing for these variants in one child: TensorFlow then starts once, not for each.
 
@@ -103,11 +103,11 @@ def _missing(paths: Mapping[str, Path], failed: Mapping[str, QuantrigError]) -> 
     }
 
 
-def _train_dir(workload: Workload) -> Path:
+def _train_dir(workload: TrainedWorkload) -> Path:
     return cache_dir() / "trained" / training_digest(workload)
 
 
-def _variant_path(workload: Workload, identifier: str) -> Path:
+def _variant_path(workload: TrainedWorkload, identifier: str) -> Path:
     return cache_dir() / "variants" / f"{recipe_digest(workload, identifier)}.tflite"
 
 
@@ -131,7 +131,7 @@ def _clear_left_overs(paths: Sequence[Path]) -> None:
 
 
 def _run_worker(
-    workload: Workload, train_dir: Path, variants: Mapping[str, Path], log: Path | None
+    workload: TrainedWorkload, train_dir: Path, variants: Mapping[str, Path], log: Path | None
 ) -> dict[str, QuantrigError]:
     """Start a child for what is missing; returns the errors of variants, at least one if any is not made.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The child process in which TensorFlow lives: `python -m harness.quantize.worker JOB`.
 
-JOB is a JSON object: `workload` (a name, or the paths of a user's model and data), `train_dir`, `train`
+JOB is a JSON object: `workload` (a name, or the paths of a user's files), `train_dir`, `train`
 (whether to fill that folder first), `variants` (identifier -> path of the .tflite to write, made in this
 order), `errors`. Files appear under their names only when complete. What fails for a reason that we know
 becomes a line of JSON in the file `errors` as soon as it has failed; anything else ends in a traceback.
@@ -17,10 +17,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import QuantrigError
+from harness.errors import ModelError, QuantrigError
 from harness.quantize import VARIANTS, parse_variant
 from harness.quantize.keras3 import as_tf_keras
-from harness.workloads import CustomWorkload, DataSet, Workload, find_workload
+from harness.workloads import (
+    CustomWorkload,
+    DataSet,
+    TrainedWorkload,
+    UserWorkload,
+    find_workload,
+    read_workload_file,
+)
 from harness.workloads.runtime import tf_keras
 
 DATA_FILE = "data.npz"
@@ -28,21 +35,26 @@ MODEL_FILE = "model.keras"
 INFO_FILE = "info.json"
 
 
-def workload_to_json(workload: Workload) -> Any:
+def workload_to_json(workload: TrainedWorkload) -> Any:
     """What `workload_from_json` needs to find it again in another process."""
     if isinstance(workload, CustomWorkload):
-        return {"model": str(workload.model), "data": str(workload.data)}
-    return workload.NAME
+        return {"model": str(workload.model), "data": str(workload.data), "metric": workload.METRIC}
+    return {"file": str(workload.path)} if isinstance(workload, UserWorkload) else workload.NAME
 
 
-def workload_from_json(value: Any) -> Workload:
+def workload_from_json(value: Any) -> TrainedWorkload:
     """The workload that `workload_to_json` described."""
     if isinstance(value, str):
         return find_workload(value)
-    return CustomWorkload(Path(value["model"]), Path(value["data"]))
+    if "model" in value:
+        return CustomWorkload(Path(value["model"]), Path(value["data"]), value["metric"])
+    found = read_workload_file(Path(value["file"]))
+    if not isinstance(found, UserWorkload):
+        raise ModelError(f"{found.model} is used as it is: there is nothing to train.")
+    return found
 
 
-def train(workload: Workload, folder: Path) -> None:
+def train(workload: TrainedWorkload, folder: Path) -> None:
     """Make `folder`, with the data set and the trained model as tf-keras file."""
     started = time.monotonic()
     data = workload.load_data()
@@ -56,7 +68,7 @@ def train(workload: Workload, folder: Path) -> None:
     partial.rename(folder)
 
 
-def make_variant(workload: Workload, identifier: str, train_dir: Path, path: Path) -> None:
+def make_variant(workload: TrainedWorkload, identifier: str, train_dir: Path, path: Path) -> None:
     """Write the .tflite of one variant of a trained workload to `path`."""
     name, options = parse_variant(identifier)
     data = DataSet.load(train_dir / DATA_FILE)
@@ -72,14 +84,14 @@ def make_variant(workload: Workload, identifier: str, train_dir: Path, path: Pat
 
 def perform(job: Mapping[str, Any]) -> None:
     """Carry out a job as described at the top."""
-    workload = workload_from_json(job["workload"])
     train_dir, errors_file = Path(job["train_dir"]), Path(job["errors"])
-    if job["train"]:
-        try:
+    try:
+        workload = workload_from_json(job["workload"])
+        if job["train"]:
             train(workload, train_dir)
-        except QuantrigError as error:
-            note(error, None, errors_file)
-            return
+    except QuantrigError as error:
+        note(error, None, errors_file)
+        return
     for identifier, path in job["variants"].items():
         try:
             make_variant(workload, identifier, train_dir, Path(path))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data of a workload: three splits that never share a row, and the two metrics on them."""
+"""The data of a workload: three splits that never share a row, or examples to run a finished model on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 TargetArray = npt.NDArray[Any]
-"""int32 class numbers, shape (n,), where the metric is accuracy; else float32, shape (n, k)."""
+"""int32 class numbers or labels, shape (n,), where the metric is accuracy or auc; else float32, (n, k)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,16 +61,27 @@ class DataSet:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def accuracy(outputs: npt.NDArray[Any], y_true: TargetArray) -> float:
-    """Share of rows, 0 to 1, whose largest of `outputs` (n, classes) is at the class in `y_true` (n,).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examples:
+    """What a model is run on, sample by sample, and what it should give.
 
-    One output column alone is a probability: 0.5 and more is class 1. The first of equal maxima counts.
+    Raises:
+        ValueError: no inputs, no rows, another number of rows, NaN or infinity.
     """
-    scores = outputs.reshape(len(y_true), -1)
-    found = scores[:, 0] >= 0.5 if scores.shape[1] == 1 else scores.argmax(axis=1)
-    return float(np.mean(found == y_true))
 
+    inputs: tuple[npt.NDArray[Any], ...]
+    """By input tensor, (samples, ...): floats are real numbers, integers are what the tensor stores."""
+    targets: TargetArray | None = None
+    """Of the first output; None: nothing is scored."""
 
-def mean_absolute_error(outputs: npt.NDArray[Any], y_true: TargetArray) -> float:
-    """Mean of |output - target| over all elements, in units of the target."""
-    return float(np.mean(np.abs(outputs.reshape(y_true.shape).astype(np.float64) - y_true)))
+    def __post_init__(self) -> None:
+        rows = {len(array) for array in (*self.inputs, *(() if self.targets is None else (self.targets,)))}
+        if not self.inputs or len(rows) != 1 or 0 in rows:
+            raise ValueError(f"arrays of {sorted(rows)} samples")
+        if not all(np.isfinite(array).all() for array in self.inputs):
+            raise ValueError("inputs hold NaN or infinity")
+
+    def first(self, count: int | None) -> Examples:
+        """At most so many, from the first on; None: all."""
+        targets = None if self.targets is None else self.targets[:count]
+        return Examples(inputs=tuple(array[:count] for array in self.inputs), targets=targets)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.workloads.dataset import DataSet, FloatArray, TargetArray, accuracy
+from harness.workloads.dataset import DataSet, FloatArray
+from harness.workloads.metrics import METRICS
 from harness.workloads.runtime import fit, seed_everything, tf_keras
 
 NAME = "digits"
@@ -21,6 +21,8 @@ TITLE = "UCI handwritten digits, 8x8 (scikit-learn)"
 SYNTHETIC = False
 METRIC = "accuracy"
 SEED = 1797
+STREAM = False
+score = METRICS[METRIC]
 
 TEST_PER_CLASS = 36
 CALIBRATION_PER_CLASS = 24
@@ -103,8 +105,3 @@ def build_and_train(data: DataSet) -> Any:
         learning_rate=5e-3,
     )
     return model
-
-
-def score(outputs: npt.NDArray[Any], y_test: TargetArray) -> float:
-    """Accuracy, 0 to 1, of dequantized outputs (n, 10)."""
-    return accuracy(outputs, y_test)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.workloads.dataset import DataSet, FloatArray, TargetArray, accuracy
+from harness.workloads.dataset import DataSet, FloatArray
 from harness.workloads.gesture_generator import CLASSES, WINDOW_SAMPLES, Recordings, generate
 from harness.workloads.gesture_recordings import read_recordings, recording_files, split_by_subject
+from harness.workloads.metrics import METRICS
 from harness.workloads.runtime import fit, seed_everything, tf_keras
 
 RECORDINGS = Path(os.environ["QUANTRIG_GESTURE_DIR"]) if os.environ.get("QUANTRIG_GESTURE_DIR") else None
@@ -27,6 +27,8 @@ SYNTHETIC = RECORDINGS is None
 TITLE = "Gestures, 1 s of 3-axis acceleration at 50 Hz" + (" (synthetic)" if SYNTHETIC else " (recorded)")
 METRIC = "accuracy"
 SEED = 50
+STREAM = False
+score = METRICS[METRIC]
 
 
 def recordings() -> dict[str, Recordings]:
@@ -98,8 +100,3 @@ def build_and_train(data: DataSet) -> Any:
         learning_rate=3e-3,
     )
     return model
-
-
-def score(outputs: npt.NDArray[Any], y_test: TargetArray) -> float:
-    """Accuracy, 0 to 1, of dequantized outputs (n, 4)."""
-    return accuracy(outputs, y_test)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.workloads.dataset import DataSet, TargetArray, mean_absolute_error
+from harness.workloads.dataset import DataSet
+from harness.workloads.metrics import METRICS
 from harness.workloads.runtime import fit, seed_everything, tf_keras
 
 NAME = "sine"
@@ -21,6 +21,8 @@ TITLE = "Noisy sine, regression (synthetic)"
 SYNTHETIC = True
 METRIC = "mae"
 SEED = 3
+STREAM = False
+score = METRICS[METRIC]
 
 TRAIN_POINTS = 2400
 CALIBRATION_POINTS = 400
@@ -72,8 +74,3 @@ def build_and_train(data: DataSet) -> Any:
     model = build_model()
     fit(model, data.x_train, data.y_train, loss="mse", epochs=120, batch=64, learning_rate=1e-2)
     return model
-
-
-def score(outputs: npt.NDArray[Any], y_test: TargetArray) -> float:
-    """Mean absolute error of dequantized outputs (n, 1)."""
-    return mean_absolute_error(outputs, y_test)

@@ -307,7 +307,7 @@ def wide_view() -> View:
     known = replace(
         fixtures.KNOWN,
         variants=("float32", "ptq-int8", "qat-int8", "int16x8", "dynamic"),
-        user_workload="net-0123abcd",
+        own={"/net.keras": "net-0123abcd"},
     )
     spec = SweepSpec(
         variants=("float32", "ptq-int8", "qat-int8", "ptq-int8+calib=50", "int16x8", "dynamic"),

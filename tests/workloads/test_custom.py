@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from harness.errors import ModelError, UnsupportedError
 from harness.sweep import Case
 from harness.workloads import CustomWorkload
-from harness.workloads.custom import _word
+from harness.workloads.files import word as word_of
 from harness.workloads.model_file import load_model
 from tests.workloads.keras_files import sequential_config, write_data, write_zip
 
@@ -68,7 +68,7 @@ def test_an_awful_file_name_gives_a_case_all_the_same(tmp_path: Path, stem: str,
 
 @given(st.text(max_size=60))
 def test_any_file_name_becomes_a_word(stem: str) -> None:
-    word = _word(stem)
+    word = word_of(stem)
     assert re.fullmatch(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", word)
     assert len(word) <= 40
     if len(stem) <= 40 and re.fullmatch(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", stem):
@@ -108,7 +108,10 @@ def test_targets_decide_the_metric(
 
 def test_score_is_of_the_metric(tmp_path: Path) -> None:
     workload = _workload(tmp_path)
-    assert workload.score(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1], dtype=np.int32)) == 0.5
+    assert (
+        workload.score(np.array([[1.0, 0.0], [1.0, 0.0]]), np.zeros((2, 3)), np.array([0, 1], dtype=np.int32))
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(

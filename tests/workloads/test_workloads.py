@@ -13,7 +13,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.quantize.calibration import DEFAULT_SAMPLES
 from harness.workloads import WORKLOADS, DataSet, find_workload
-from harness.workloads.dataset import accuracy, mean_absolute_error
+from harness.workloads.metrics import accuracy, mean_absolute_error
 
 SPLITS = ("train", "calibration", "test")
 TEST_SAMPLES = {"digits": 360, "gesture": 200, "sine": 200}

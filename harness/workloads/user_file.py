@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A workload that is a Python file of a user's: `--workload my_workload.py` (docs/WORKLOADS.md).
+
+It is executed because the user named it, in this process and in the one that trains. Whatever it raises
+becomes an error that names its line.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import math
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import ModelError, QuantrigError
+from harness.workloads.arrays import data_set, examples
+from harness.workloads.as_is import AsIsWorkload
+from harness.workloads.custom import trained_model
+from harness.workloads.dataset import DataSet, Examples, TargetArray
+from harness.workloads.files import checked, existing, word
+from harness.workloads.metrics import METRICS
+
+#: What the file may say of itself, and what it is if it does not; NAME and TITLE follow from its own name.
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "NAME": "",
+    "TITLE": "",
+    "METRIC": "",
+    "SEED": 1,
+    "SYNTHETIC": False,
+    "STREAM": False,
+    "MODEL": "",
+}
+_GUIDE: Final = "docs/WORKLOADS.md says what such a file holds."
+
+
+class UserWorkload:
+    """A Python file that trains a Keras model, or names one; satisfies `TrainedWorkload`."""
+
+    def __init__(self, file: _UserFile) -> None:
+        self._file = file
+        self.path = file.path
+        self.NAME: str = file.values["NAME"]
+        self.TITLE: str = file.values["TITLE"]
+        self.METRIC: str = file.values["METRIC"]
+        self.SEED: int = file.values["SEED"]
+        self.SYNTHETIC: bool = file.values["SYNTHETIC"]
+        self.STREAM: bool = file.values["STREAM"]
+
+    def data_files(self) -> tuple[Path, ...]:
+        """The file, the modules beside it that it imports, its model, and what it names itself."""
+        return self._file.files()
+
+    def load_data(self) -> DataSet:
+        """See `TrainedWorkload`."""
+        given = self._file.call("load_data")
+        if isinstance(given, DataSet):
+            return given
+        return data_set(self._file.arrays(given), metric=self.METRIC, seed=self.SEED, where=self.path)
+
+    def build_and_train(self, data: DataSet, /) -> Any:
+        """See `TrainedWorkload`."""
+        if self._file.model is not None:
+            return trained_model(self._file.model, data, metric=self.METRIC, source=self.path)
+        model = self._file.call("build_and_train", data)
+        if not (hasattr(model, "inputs") and hasattr(model, "outputs") and hasattr(model, "get_weights")):
+            raise ModelError(f"{self.path}: build_and_train() gave a {type(model).__name__}, no Keras model.")
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ModelError(
+                f"{self.path}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
+                fix="Give a model with one of each, or convert it yourself and name the .tflite as MODEL.",
+            )
+        return model
+
+    def score(self, outputs: npt.NDArray[Any], x_test: npt.NDArray[Any], y_test: TargetArray, /) -> float:
+        """See `Workload`."""
+        return self._file.score(outputs, x_test, y_test)
+
+
+def read_workload_file(path: Path) -> UserWorkload | AsIsWorkload:
+    """Execute the file and check what it offers.
+
+    Raises:
+        ModelError: it is not there, raises something, or lacks a part.
+    """
+    file = _UserFile(existing(path, ".py"))
+    values, model = file.values, file.model
+    if model is None or model.suffix != ".tflite":
+        return UserWorkload(file)
+    return AsIsWorkload(
+        model,
+        (lambda: _examples(file)) if file.has("load_data") else None,
+        name=values["NAME"],
+        title=values["TITLE"],
+        metric=values["METRIC"],
+        score=file.score,
+        seed=values["SEED"],
+        stream=values["STREAM"],
+        synthetic=values["SYNTHETIC"],
+        files=file.files(),
+    )
+
+
+def _examples(file: _UserFile) -> Examples:
+    given = file.call("load_data")
+    if isinstance(given, DataSet):
+        return Examples(inputs=(given.x_test,), targets=given.y_test)
+    arrays = file.arrays(given)
+    if file.values["METRIC"] and "y_test" not in arrays:
+        raise ModelError(f"{file.path}: METRIC is {file.values['METRIC']}, but load_data() gives no y_test.")
+    return examples(arrays, metric=file.values["METRIC"], where=file.path)
+
+
+class _UserFile:
+    """The executed file; every access to it turns its exceptions into errors that name its line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._module = self._executed()
+        self.values = self._settings()
+        given = self.values["MODEL"]
+        self.model = existing(path.parent / given, ".keras", ".h5", ".tflite") if str(given) else None
+        as_is = self.model is not None and self.model.suffix == ".tflite"
+        wanted = () if as_is and not self.values["METRIC"] else ("load_data",)
+        for name in (*wanted, *(() if self.model else ("build_and_train",))):
+            if not self.has(name):
+                raise ModelError(f"{path} has no function {name}.", fix=_GUIDE)
+        if not as_is and not self.values["METRIC"]:
+            raise ModelError(f"{path} has no METRIC.", fix=f"Write one of {', '.join(METRICS)}.")
+
+    def has(self, name: str) -> bool:
+        """Whether it defines this function."""
+        return callable(getattr(self._module, name, None))
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """What its function gives."""
+        return self._guarded(f"{name}()", functools.partial(getattr(self._module, name), *arguments))
+
+    def score(self, outputs: npt.NDArray[Any], x_test: npt.NDArray[Any], y_test: TargetArray) -> float:
+        """Its own score, or else that of its METRIC."""
+        if not self.has("score"):
+            return METRICS[self.values["METRIC"]](outputs, x_test, y_test)
+        given = self.call("score", outputs, x_test, y_test)
+        try:
+            value = float(given)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{self.path}: score() gave {given!r}, not a number.") from error
+        if not math.isfinite(value):
+            raise ModelError(f"{self.path}: score() gave {value}.")
+        return value
+
+    def arrays(self, given: Any) -> dict[str, npt.NDArray[Any]]:
+        """What load_data() gave, as checked arrays."""
+        if not isinstance(given, Mapping):
+            raise ModelError(
+                f"{self.path}: load_data() gave a {type(given).__name__}, not a dict of arrays.", fix=_GUIDE
+            )
+        return {name: checked(np.asarray(value), str(name), self.path) for name, value in given.items()}
+
+    def files(self) -> tuple[Path, ...]:
+        """Whatever it is made of: a change in one of them makes everything anew."""
+        named = [Path(name) for name in self.call("data_files")] if self.has("data_files") else []
+        found = [self.path, *_modules_beside(self.path), *((self.model,) if self.model else ())]
+        found += [existing(self.path.parent / name, name.suffix) for name in named]
+        return tuple(dict.fromkeys(found))
+
+    def _executed(self) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"quantrig_workload_{self.path.stem}", self.path)
+        if spec is None or spec.loader is None:
+            raise ModelError(f"{self.path}: not a Python file.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module.__name__] = module  # dataclasses and pickles look themselves up there
+        if str(self.path.parent) not in sys.path:
+            sys.path.append(str(self.path.parent))  # last: nothing of the user's replaces what we import
+        self._guarded("the file", functools.partial(spec.loader.exec_module, module))
+        return module
+
+    def _settings(self) -> dict[str, Any]:
+        values = {name: getattr(self._module, name, default) for name, default in _DEFAULTS.items()}
+        values["MODEL"] = str(values["MODEL"])
+        for name, default in _DEFAULTS.items():
+            if type(values[name]) is not type(default):
+                raise ModelError(f"{self.path}: {name} is {values[name]!r}, not {_KINDS[type(default)]}.")
+        name = values["NAME"] or word(self.path.stem)
+        if name != word(name):
+            raise ModelError(f"{self.path}: NAME is {name!r}.", fix=f"Write it as {word(name)!r}.")
+        if values["METRIC"] and values["METRIC"] not in METRICS:
+            raise ModelError(
+                f"{self.path}: METRIC is {values['METRIC']!r}.", fix=f"Write one of {', '.join(METRICS)}."
+            )
+        return values | {"NAME": name, "TITLE": values["TITLE"] or self.path.name}
+
+    def _guarded(self, what: str, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except QuantrigError:
+            raise
+        except (Exception, SystemExit) as error:
+            lines = [
+                f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)
+            ]
+            line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+            where = f"{self.path}:{line}" if line else str(self.path)
+            raise ModelError(
+                f"{where}: {what} failed: {type(error).__name__}: {error}.", fix="Correct the workload file."
+            ) from error
+
+
+_KINDS: Final[Mapping[type, str]] = {str: "a text", int: "a whole number", bool: "True or False"}
+
+
+def _modules_beside(path: Path) -> list[Path]:
+    """The files of modules in the same folder that `path` imports, and those that they import."""
+    found: list[Path] = []
+    waiting = [path]
+    while waiting:
+        source = waiting.pop()
+        for name in _imported(source):
+            beside = [path.parent / f"{name}.py", *sorted((path.parent / name).rglob("*.py"))]
+            new = [file for file in beside if file.is_file() and file not in (path, *found)]
+            found += new
+            waiting += new
+    return sorted(found)
+
+
+def _imported(path: Path) -> set[str]:
+    """First words of the modules that the file imports anywhere; none where it is not Python."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
