@@ -94,25 +94,6 @@ def integer_range(dtype: DType) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def unscaled(site: Site) -> Quantization:
-    """The quantization of an operation that copies or chooses values: the same on both sides."""
-    q_in, q_out = (per_tensor(site, t) for t in (tensor_in(site, 0), tensor_out(site)))
-    if (q_in.scale, q_in.zero_point) != (q_out.scale, q_out.zero_point):
-        raise unsupported(site, "changes the scale or zero point, which it cannot")
-    return q_in
-
-
-def single_batch(site: Site, tensor: Tensor, rank: int) -> tuple[int, ...]:
-    """The shape without its batch axis, which must be 1."""
-    if len(tensor.shape) != rank or tensor.shape[0] != 1:
-        raise unsupported(
-            site,
-            f"works on shape {list(tensor.shape)}",
-            fix=f"Rank {rank} with batch size 1 is supported.",
-        )
-    return tensor.shape[1:]
-
-
 def check_dims(site: Site, dims: Iterable[int]) -> None:
     """Every size must fit the CPU's size type."""
     largest = max(dims, default=0)
@@ -177,29 +158,3 @@ def _requant_fields(bias: int, real_multiplier: float) -> list[str]:
 def _fields(bias: int, multiplier: int, shift: int) -> list[str]:
     wrapped = (bias + 2**31) % 2**32 - 2**31
     return [int32_literal(wrapped), str(multiplier), str(shift)]
-
-
-def weights_and_bias(site: Site, dtype: DType, outputs: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Constant weights of the activations' type, and a bias of `outputs` values (zeros if absent)."""
-    weights = constant_in(site, 1)
-    if DType(weights.dtype.name) is not dtype:
-        raise unsupported(
-            site, f"has {weights.dtype.name} weights on {dtype.value} activations",
-            fix="Convert with a representative data set for full integer quantization.",
-        )  # fmt: skip
-    bias_dtype = np.int32 if dtype is DType.INT8 else np.float32
-    has_bias = len(site.op.inputs) > 2 and site.op.inputs[2] is not None
-    bias = constant_in(site, 2).reshape(-1) if has_bias else np.zeros(outputs, bias_dtype)
-    if bias.dtype != bias_dtype or bias.size != outputs:
-        raise unsupported(site, f"has a bias of {bias.size} {bias.dtype.name} for {outputs} outputs")
-    return weights, bias
-
-
-def weight_scales(site: Site, outputs: int, *, axis: int = 0) -> tuple[float, ...]:
-    """One scale per output channel, which `axis` of the weights counts; symmetric weights only."""
-    q = tensor_in(site, 1).quantization
-    if q is None or len(q.scales) not in (1, outputs) or any(q.zero_points):
-        raise unsupported(site, "has weights that are not symmetrically quantized per tensor or channel")
-    if len(q.scales) > 1 and q.axis != axis:
-        raise unsupported(site, f"has weights that are quantized along axis {q.axis} instead of {axis}")
-    return q.scales if len(q.scales) == outputs else q.scales * outputs

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.compiler.fixed_point import quantize_multiplier, quantize_value
+from harness.compiler.fixed_point import quantize_multiplier
 from harness.compiler.kernel_call import (
     Argument,
     Constant,
@@ -33,6 +33,7 @@ from harness.compiler.kernels.common import (
     range_float32,
     range_int8,
     requant_channels,
+    stored_limits,
     tensor_in,
     tensor_out,
     unsupported,
@@ -44,8 +45,6 @@ Array = npt.NDArray[Any]
 #: Weights, what each output channel adds to them, and the range of outputs.
 Tables = tuple[Constant, Constant, Constant]
 
-_INT16_MIN: Final = -(2**15)
-_INT16_MAX: Final = 2**15 - 1
 #: The reference's 64-bit scaling is exact for sums below this.
 _INT64_SUM_LIMIT: Final = 2**47
 _LARGEST_INT64_SHIFT: Final = 7
@@ -89,31 +88,18 @@ def form_of(site: Site, *, input_at: int = 0) -> Form:
 
 def symmetric_int16(site: Site, tensor: Tensor) -> Quantization:
     """The quantization of an int16 activation: one scale above 0, zero point 0."""
-    q = tensor.quantization
-    if q is None or len(q.scales) != 1 or q.scale <= 0 or q.zero_point != 0:
+    q = per_tensor(site, tensor)
+    if q.zero_point:
         raise unsupported(
-            site, f"has no usable int16 quantization on tensor '{tensor.name}'",
-            fix="int16 activations need one scale and zero point 0.",
+            site, f"has zero point {q.zero_point} on int16 tensor '{tensor.name}'",
+            fix="int16 activations have zero point 0.",
         )  # fmt: skip
     return q
 
 
-def int16_limits(output: Quantization, activation: Activation) -> tuple[int, int]:
-    """Stored values between which a fused activation keeps its output."""
-    low, high = _INT16_MIN, _INT16_MAX
-    if activation in (Activation.RELU, Activation.RELU6):
-        low = max(low, 0)
-    if activation is Activation.RELU6:
-        high = min(high, quantize_value(6.0, output.scale, 0))
-    if activation is Activation.RELU_N1_TO_1:
-        low = max(low, quantize_value(-1.0, output.scale, 0))
-        high = min(high, quantize_value(1.0, output.scale, 0))
-    return low, high
-
-
 def range_int16(output: Quantization, activation: Activation, *, narrow: bool = False) -> Constant:
     """struct nn_range_int16."""
-    low, high = int16_limits(output, activation)
+    low, high = stored_limits(output, DType.INT16, activation)
     return structure("range", "struct nn_range_int16", [str(low), str(high), str(int(narrow))])
 
 
