@@ -53,14 +53,6 @@ void nn_mean_int8(const int8_t *input, int8_t *output, nn_dim outer, nn_dim coun
                   NN_FLASH struct nn_requant *scale, int8_t output_zero_point);
 void nn_mean_float32(const float *input, float *output, nn_dim outer, nn_dim count, nn_dim inner);
 
-/* PAD of [height][width][depth] bytes with `fill` bytes; widths in depth count bytes as well. */
-struct nn_pad {
-    nn_dim height, width, depth;
-    nn_dim top, bottom, left, right, front, back;
-    uint8_t fill;
-};
-void nn_pad(const uint8_t *input, uint8_t *output, NN_FLASH struct nn_pad *pad);
-
 /* SOFTMAX over the last of [rows][depth]. In place.
  * int8: exponentials[d] = exp(-d * scale * beta) in Q0.31 for d below `entries`, 0 beyond. The sum
  * is kept in Q12.19 and the last shift must stay below 32, so depth is at most 511. Output scale is

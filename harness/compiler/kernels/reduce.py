@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MEAN, PAD and SOFTMAX."""
+"""MEAN and SOFTMAX."""
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
 
 from harness.compiler.fixed_point import quantize_multiplier, softmax_exponentials
 from harness.compiler.kernel_call import (
@@ -14,7 +12,6 @@ from harness.compiler.kernel_call import (
     float_literal,
     int32_array,
     source,
-    structure,
 )
 from harness.compiler.kernels.common import (
     check_dims,
@@ -25,7 +22,6 @@ from harness.compiler.kernels.common import (
     requant,
     tensor_in,
     tensor_out,
-    unscaled,
     unsupported,
 )
 from harness.compiler.site import Site
@@ -61,35 +57,6 @@ def mean(site: Site) -> KernelCall:
         function="nn_mean_int8",
         arguments=(source("int8_t"), destination("int8_t"), *sizes, scale, str(q_out.zero_point)),
     )
-
-
-def pad(site: Site) -> KernelCall:
-    """Rank up to 4 with an unpadded batch of 1; the padding is the stored zero."""
-    dtype = element_type(site)
-    x = tensor_in(site, 0)
-    widths = constant_in(site, 1)
-    if len(x.shape) > 4 or widths.shape != (len(x.shape), 2) or np.any(widths < 0):
-        raise unsupported(site, f"pads shape {list(x.shape)} by {widths.tolist()}")
-    lead = 4 - len(x.shape)
-    batch, height, width, depth = (1,) * lead + x.shape
-    (before, after), rows, columns, channels = [(0, 0)] * lead + [(int(a), int(b)) for a, b in widths]
-    if batch != 1 or before or after:
-        raise unsupported(site, "pads the batch axis or works on a batch")
-    if tensor_out(site).elements != math.prod(
-        size + sum(widths_) for size, widths_ in ((height, rows), (width, columns), (depth, channels))
-    ):
-        raise unsupported(site, "has an output that does not match its padding")
-    item = dtype.itemsize
-    fill = unscaled(site).zero_point & 0xFF if dtype is DType.INT8 else 0
-    fields = (height, width, depth * item, *rows, *columns, channels[0] * item, channels[1] * item, fill)
-    check_dims(site, fields)
-    return KernelCall(
-        function="nn_pad",
-        arguments=(
-            source("uint8_t"), destination("uint8_t"),
-            structure("pad", "struct nn_pad", [str(v) for v in fields]),
-        ),
-    )  # fmt: skip
 
 
 def softmax(site: Site) -> KernelCall:
@@ -128,6 +95,5 @@ def softmax(site: Site) -> KernelCall:
 
 KERNELS = {
     "MEAN": mean,
-    "PAD": pad,
     "SOFTMAX": softmax,
 }

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.kernels.one_op import Sample, side_by_side
-from tests.kernels.samples import basic
+from tests.kernels.samples import basic, moving
 
 SAMPLES: Mapping[str, Sample] = {
     **basic.SAMPLES,
+    **moving.SAMPLES,
 }
 #: Name of a model -> the samples in it.
 NETS: Mapping[str, tuple[str, ...]] = {
     **basic.NETS,
+    **moving.NETS,
 }
 
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that move values, and RESIZE_*."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.kernels.models_move import (
+    concatenation,
+    gather,
+    mirror_pad,
+    pad,
+    resize,
+    slice_,
+    split,
+    strided_slice,
+    transpose,
+    unpack,
+)
+from tests.kernels.one_op import Sample
+
+BORDERS = [(1, 0), (0, 2), (2, 1)]
+
+SAMPLES: dict[str, Sample] = {
+    "concatenation": concatenation.on("int8", [(2, 3), (2, 1)], 1, constant=np.arange(4).reshape(2, 2)),
+    "concatenation-float32": concatenation.on("float32", [(2, 3), (2, 1)], 1, constant=np.ones((2, 2))),
+    "split": split.on("int16", (2, 6), 3, 1),
+    "slice": slice_.on("int32", (3, 4, 5), (1, 0, 2), (2, -1, 2)),
+    "strided_slice": strided_slice.on("int8", (3, 5, 4), [(2, 0, -1), (4, -6, -2), (0, 4, 1)], (2, 3, 4)),
+    "unpack": unpack.on("float32", (2, 3, 2), 1),
+    "transpose": transpose.on("int8", (2, 3, 4, 2), (3, 1, 0, 2)),
+    "gather": gather.on("int8", (2, 5, 3), [4, 0, 4], 1),
+    "pad all around": pad.on("int8", (2, 1, 3), BORDERS),
+    "padv2-float32": pad.on("float32", (2, 1, 3), BORDERS, fill=-1.5),
+    "padv2 by an input": pad.on("int16", (2, 1, 3), BORDERS, fill_is_input=True),
+    "mirror_pad": mirror_pad.on("int8", (2, 3, 4), BORDERS, mode="REFLECT"),
+    "resize_nearest by a factor": resize.on("NEAREST_NEIGHBOR", "int8", (1, 2, 3, 2), (4, 9)),
+    "resize_nearest": resize.on("NEAREST_NEIGHBOR", "float32", (2, 2, 3, 2), (3, 7)),
+    **{
+        f"resize_bilinear-{dtype}": resize.on("BILINEAR", dtype, (2, 3, 2, 2), (4, 5), centers=True)
+        for dtype in ("int8", "int16", "float32")
+    },
+}
+
+#: int64 and bool pass through the same kernels; the host's tests have them.
+NETS: dict[str, tuple[str, ...]] = {
+    "moves": (
+        "concatenation", "split", "strided_slice", "transpose", "gather", "pad all around", "padv2-float32",
+        "mirror_pad",
+    ),
+    "resizes": (
+        "resize_nearest by a factor", "resize_nearest", "resize_bilinear-int8", "resize_bilinear-int16",
+        "resize_bilinear-float32",
+    ),
+}  # fmt: skip
