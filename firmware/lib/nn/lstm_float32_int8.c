@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "nn_lstm_cell.h"
+
+static float dot(const float *x, NN_FLASH int8_t *w, nn_dim count)
+{
+    float sum = 0.0f;
+    for (nn_dim i = 0; i < count; i++) {
+        sum += x[i] * (float)w[i];
+    }
+    return sum;
+}
+
+/* see nn_recurrent.h */
+void nn_lstm_float32_int8(const float *input, float *output, float *hidden, float *cell,
+                          NN_FLASH int8_t *weights, NN_FLASH float *bias, NN_FLASH float *scales,
+                          NN_FLASH struct nn_lstm *size, float clip)
+{
+    const struct nn_lstm s = *size;
+    for (nn_dim b = 0; b < s.batches; b++, hidden += s.units, cell += s.units) {
+        const float *before = hidden;
+        for (nn_dim t = 0; t < s.steps; t++) {
+            const nn_dim row = (nn_dim)(b * s.batch_rows + t * s.step_rows);
+            const float *x = input + row * s.inputs;
+            float *y = output + row * s.units;
+            NN_FLASH int8_t *w = weights;
+            NN_FLASH float *start = bias;
+            for (nn_dim u = 0; u < s.units; u++) {
+                float gates[NN_GATES];
+                for (uint8_t g = 0; g < NN_GATES; g++) {
+                    const float of_input = dot(x, w, s.inputs) * scales[2 * g] + *start++;
+                    w += s.inputs;
+                    gates[g] = of_input + dot(before, w, s.units) * scales[2 * g + 1];
+                    w += s.units;
+                }
+                y[u] = nn_lstm_move_on_float32(gates, &cell[u], clip);
+            }
+            before = y;
+        }
+        memcpy(hidden, before, (size_t)s.units * sizeof *hidden);
+    }
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "nn_lstm_cell.h"
+
+/* So many products of int16 and int8 have a sum below 2^31. */
+#define BLOCK 256
+
+static int64_t dot(const int16_t *x, NN_FLASH int8_t *w, nn_dim count)
+{
+    int64_t total = 0;
+    while (count > 0) {
+        const nn_dim block = count < BLOCK ? count : BLOCK;
+        int32_t sum = 0;
+        for (nn_dim i = 0; i < block; i++) {
+            sum += (int32_t)*x++ * *w++;
+        }
+        total += sum;
+        count = (nn_dim)(count - block);
+    }
+    return total;
+}
+
+static int32_t rescale(int64_t sum, NN_FLASH struct nn_factor *by)
+{
+    return nn_scale_int64(sum, (int16_t)by->multiplier, by->shift);
+}
+
+/* see nn_recurrent.h */
+void nn_lstm_int16(const int16_t *input, int16_t *output, int16_t *hidden, int16_t *cell,
+                   NN_FLASH int8_t *weights, NN_FLASH int64_t *bias, NN_FLASH struct nn_lstm *size,
+                   NN_FLASH struct nn_lstm_cell *params, NN_FLASH uint16_t *sigmoid)
+{
+    const struct nn_lstm s = *size;
+    for (nn_dim b = 0; b < s.batches; b++, hidden += s.units, cell += s.units) {
+        const int16_t *before = hidden;
+        for (nn_dim t = 0; t < s.steps; t++) {
+            const nn_dim row = (nn_dim)(b * s.batch_rows + t * s.step_rows);
+            const int16_t *x = input + row * s.inputs;
+            int16_t *y = output + row * s.units;
+            NN_FLASH int8_t *w = weights;
+            NN_FLASH int64_t *start = bias;
+            for (nn_dim u = 0; u < s.units; u++) {
+                int16_t gates[NN_GATES];
+                for (uint8_t g = 0; g < NN_GATES; g++, start++) {
+                    const int64_t of_input = *start + dot(x, w, s.inputs);
+                    w += s.inputs;
+                    const int64_t of_hidden = dot(before, w, s.units);
+                    w += s.units;
+                    gates[g] = nn_lstm_gate(g, rescale(of_input, &params->input[g]),
+                                            rescale(of_hidden, &params->recurrent[g]),
+                                            sigmoid);
+                }
+                y[u] = nn_saturate_int16(nn_lstm_move_on(gates, &cell[u], params, sigmoid));
+            }
+            before = y;
+        }
+        memcpy(hidden, before, (size_t)s.units * sizeof *hidden);
+    }
+}

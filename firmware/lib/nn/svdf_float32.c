@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "nn_float.h"
+
+static float dot(const float *x, NN_FLASH float *w, nn_dim count)
+{
+    float sum = 0.0f;
+    for (nn_dim i = 0; i < count; i++) {
+        sum += x[i] * w[i];
+    }
+    return sum;
+}
+
+/* see nn_recurrent.h */
+void nn_svdf_float32(const float *input, float *output, float *state, NN_FLASH float *feature,
+                     NN_FLASH float *time, NN_FLASH float *bias, NN_FLASH struct nn_svdf *size,
+                     NN_FLASH struct nn_range_float32 *range)
+{
+    const struct nn_svdf s = *size;
+    const struct nn_range_float32 limits = *range;
+    for (nn_dim b = 0; b < s.batches; b++, input += s.inputs) {
+        NN_FLASH float *f = feature, *w = time;
+        for (nn_dim u = 0; u < s.units; u++) {
+            float y = bias[u];
+            for (nn_dim r = 0; r < s.rank; r++, f += s.inputs, w += s.memory, state += s.memory) {
+                memmove(state, state + 1, (size_t)(s.memory - 1) * sizeof *state);
+                state[s.memory - 1] = dot(input, f, s.inputs);
+                y += dot(state, w, s.memory);
+            }
+            *output++ = nn_clamp(y, &limits);
+        }
+    }
+}

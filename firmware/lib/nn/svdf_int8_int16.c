@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "nn_fixed_point.h"
+
+/* Unsigned, so that sums beyond 31 bits wrap as the reference's do. */
+static uint32_t feature_sum(const int8_t *x, NN_FLASH int8_t *w, nn_dim count)
+{
+    uint32_t sum = 0;
+    for (nn_dim i = 0; i < count; i++) {
+        sum += (uint32_t)(int32_t)(int16_t)((int16_t)x[i] * (int16_t)w[i]);
+    }
+    return sum;
+}
+
+static uint32_t time_sum(const int16_t *x, NN_FLASH int16_t *w, nn_dim count)
+{
+    uint32_t sum = 0;
+    for (nn_dim i = 0; i < count; i++) {
+        sum += (uint32_t)((int32_t)x[i] * w[i]);
+    }
+    return sum;
+}
+
+/* see nn_recurrent.h */
+void nn_svdf_int8_int16(const int8_t *input, int8_t *output, int16_t *state,
+                        NN_FLASH int8_t *feature, NN_FLASH int32_t *feature_bias,
+                        NN_FLASH int16_t *time, NN_FLASH int32_t *bias,
+                        NN_FLASH struct nn_svdf *size, NN_FLASH struct nn_svdf_scales *scales)
+{
+    const struct nn_svdf s = *size;
+    const struct nn_svdf_scales by = *scales;
+    for (nn_dim b = 0; b < s.batches; b++, input += s.inputs) {
+        NN_FLASH int8_t *f = feature;
+        NN_FLASH int16_t *w = time;
+        NN_FLASH int32_t *start = feature_bias;
+        for (nn_dim u = 0; u < s.units; u++) {
+            uint32_t sum = (uint32_t)bias[u];
+            for (nn_dim r = 0; r < s.rank; r++, f += s.inputs, w += s.memory, state += s.memory) {
+                const int32_t x = (int32_t)((uint32_t)*start++ + feature_sum(input, f, s.inputs));
+                const int32_t newest = nn_scale(x, by.to_state.multiplier, by.to_state.shift);
+                memmove(state, state + 1, (size_t)(s.memory - 1) * sizeof *state);
+                state[s.memory - 1] = nn_clamp_int16(newest, INT16_MIN, INT16_MAX);
+                sum += time_sum(state, w, s.memory);
+            }
+            const int32_t y =
+                nn_scale((int32_t)sum, by.to_output.multiplier, by.to_output.shift);
+            *output++ =
+                nn_clamp_int8(nn_add_wrapping(y, by.output_zero_point), INT8_MIN, INT8_MAX);
+        }
+    }
+}
