@@ -10,18 +10,17 @@
 #include "port.h"
 #include "qr_link.h"
 #include "rate.h"
+#include "sample.h"
+#include "steps.h"
 
 #define BODY_MAX (QR_FRAME_BYTES - QR_FRAME_OVERHEAD)
 
 #define HELLO_HEAD 9
 #define INFER_HEAD 9
-#define WRITE_HEAD 5
 
 static struct qr_link link;
 static struct qr_session session;
 
-/* Input bytes written without a gap since the last inference, over all inputs in order. */
-static uint32_t written;
 /* The last timed section; after an inference its outputs are in the arena until the next sample begins. */
 static struct {
     uint64_t ticks;
@@ -35,13 +34,13 @@ static unsigned stack_bytes;
 /* Deepest of all that ran since the start. */
 static unsigned any_stack_bytes;
 
-static uint32_t input_bytes_before(uint8_t tensor)
+/* What ran is over: its outputs cannot be read any more, nor can it go on. */
+static void forget_inference(void)
 {
-    uint32_t bytes = 0;
-
-    for (uint8_t i = 0; i < tensor; i++)
-        bytes += QR_FLASH_U32(&qr_model_inputs[i].bytes);
-    return bytes;
+    inference.valid = 0;
+#ifdef QR_MODEL_STEPS
+    qr_steps_forget();
+#endif
 }
 
 static int8_t serve_hello(uint16_t sequence)
@@ -65,31 +64,13 @@ static int8_t serve_hello(uint16_t sequence)
     return 0;
 }
 
-/* Puts a piece of the inputs (u8 tensor, u32 offset, data: `bytes` in all) into the arena. */
 static int8_t store(const uint8_t *piece, uint16_t bytes)
 {
-    uint32_t size, offset, start;
+    int8_t error = qr_sample_store(piece, bytes);
 
-    if (bytes <= WRITE_HEAD)
-        return QR_ERR_BODY;
-    if (piece[0] >= QR_MODEL_INPUTS)
-        return QR_ERR_RANGE;
-    bytes -= WRITE_HEAD;
-    offset = qr_get_u32(piece + 1);
-    size = QR_FLASH_U32(&qr_model_inputs[piece[0]].bytes);
-    if (offset > size || bytes > size - offset)
-        return QR_ERR_RANGE;
-    start = input_bytes_before(piece[0]) + offset;
-    /* the first byte of the first input begins a new sample, whatever was written before it */
-    if (start == 0)
-        written = 0;
-    if (start > written)
-        return QR_ERR_GAP;
-    inference.valid = 0;
-    memcpy(qr_arena + QR_FLASH_U32(&qr_model_inputs[piece[0]].offset) + offset, piece + WRITE_HEAD, bytes);
-    if (start + bytes > written)
-        written = start + bytes;
-    return 0;
+    if (error == 0)
+        forget_inference();
+    return error;
 }
 
 static int8_t serve_write(uint16_t sequence)
@@ -119,8 +100,8 @@ static int16_t begin_section(uint16_t sequence)
     int16_t byte;
 
     qr_link_send(&link, QR_REPLY | QR_RUNNING, sequence, 0);
-    inference.valid = 0;
-    written = 0;
+    forget_inference();
+    qr_sample_begin();
     qr_port_flush();
     while ((byte = qr_port_getc()) == 0)
         qr_link_receive(&link, 0);
@@ -157,21 +138,6 @@ static int16_t infer(uint16_t sequence)
     return end_section(held);
 }
 
-static uint16_t copy_outputs(uint8_t *to, uint16_t limit)
-{
-    uint16_t copied = 0;
-
-    for (uint8_t i = 0; i < QR_MODEL_OUTPUTS; i++) {
-        uint32_t bytes = QR_FLASH_U32(&qr_model_outputs[i].bytes);
-
-        if (bytes > (uint32_t)(limit - copied))
-            bytes = limit - copied;
-        memcpy(to + copied, qr_arena + QR_FLASH_U32(&qr_model_outputs[i].offset), bytes);
-        copied += bytes;
-    }
-    return copied;
-}
-
 /* Sends the last section's ticks and flags, then what `held` is the beginning of. */
 static void send_section(uint8_t type, uint16_t sequence, uint16_t output_bytes, int16_t held)
 {
@@ -180,7 +146,7 @@ static void send_section(uint8_t type, uint16_t sequence, uint16_t output_bytes,
     qr_put_u32(body, (uint32_t)inference.ticks);
     qr_put_u32(body + 4, (uint32_t)(inference.ticks >> 32));
     body[8] = inference.flags;
-    output_bytes = copy_outputs(body + INFER_HEAD, output_bytes);
+    output_bytes = qr_sample_outputs(body + INFER_HEAD, output_bytes);
     qr_link_send(&link, QR_REPLY | type, sequence, INFER_HEAD + output_bytes);
     /* the receiver shares its buffer with the reply, so that byte had to wait; it completes no frame */
     if (held >= 0)
@@ -204,13 +170,13 @@ static int8_t serve_infer(uint16_t sequence, int8_t verdict)
             return QR_ERR_INCOMPLETE;
     } else {
         /* of this request or of none: a host that asks again without inputs learns that it did not run */
-        inference.valid = 0;
+        forget_inference();
         if (link.body_bytes != 2) {
             error = store(body + 2, link.body_bytes - 2);
             if (error < 0)
                 return error;
         }
-        if (written != input_bytes_before(QR_MODEL_INPUTS))
+        if (!qr_sample_complete())
             return QR_ERR_INCOMPLETE;
         held = infer(sequence);
     }
@@ -218,12 +184,14 @@ static int8_t serve_infer(uint16_t sequence, int8_t verdict)
     return 0;
 }
 
-/* Runs the model `count` times in one section. Returns a byte that arrived meanwhile, or -1. */
+/* Runs the model `count` times in one section, with variables that begin and end as after a reset. Returns
+ * a byte that arrived meanwhile, or -1. */
 static int16_t run_window(uint16_t sequence, uint32_t count)
 {
     int16_t held = begin_section(sequence);
 
     inference.count += count;
+    qr_model_reset();
     qr_port_trigger(1);
     qr_port_timer_start();
     while (count--) {
@@ -232,6 +200,7 @@ static int16_t run_window(uint16_t sequence, uint32_t count)
     }
     inference.ticks = qr_port_timer_stop();
     qr_port_trigger(0);
+    qr_model_reset();
     return end_section(held);
 }
 
@@ -268,21 +237,19 @@ static int8_t serve_baud(uint16_t sequence)
 static int8_t serve_read(uint16_t sequence)
 {
     uint8_t *body = qr_link_body(&link);
-    uint32_t size, offset;
     uint16_t bytes;
+    int8_t error;
 
     if (link.body_bytes != 7)
         return QR_ERR_BODY;
     if (!inference.valid)
         return QR_ERR_NO_OUTPUT;
-    if (body[0] >= QR_MODEL_OUTPUTS)
-        return QR_ERR_RANGE;
-    offset = qr_get_u32(body + 1);
     bytes = qr_get_u16(body + 5);
-    size = QR_FLASH_U32(&qr_model_outputs[body[0]].bytes);
-    if (offset > size || bytes > size - offset || bytes > BODY_MAX)
+    if (bytes > BODY_MAX)
         return QR_ERR_RANGE;
-    memcpy(body, qr_arena + QR_FLASH_U32(&qr_model_outputs[body[0]].offset) + offset, bytes);
+    error = qr_sample_output(body, body[0], qr_get_u32(body + 1), bytes);
+    if (error < 0)
+        return error;
     qr_link_send(&link, QR_REPLY | QR_READ, sequence, bytes);
     return 0;
 }
@@ -314,6 +281,16 @@ static int8_t serve_echo(uint16_t sequence)
     return 0;
 }
 
+static int8_t serve_reset(uint16_t sequence)
+{
+    if (link.body_bytes != 0)
+        return QR_ERR_BODY;
+    forget_inference();
+    qr_model_reset();
+    qr_link_send(&link, QR_REPLY | QR_RESET, sequence, 0);
+    return 0;
+}
+
 static int8_t serve(uint16_t sequence)
 {
     int8_t verdict = qr_session_judge(&session, &link);
@@ -321,8 +298,9 @@ static int8_t serve(uint16_t sequence)
     if (verdict < 0)
         return verdict;
     if (verdict == QR_REQUEST_OPENS) {
-        written = 0;
-        inference.valid = 0;
+        qr_sample_begin();
+        forget_inference();
+        qr_model_reset();
     }
     switch (qr_link_type(&link)) {
     case QR_HELLO:
@@ -341,6 +319,15 @@ static int8_t serve(uint16_t sequence)
         return serve_baud(sequence);
     case QR_ECHO:
         return serve_echo(sequence);
+    case QR_RESET:
+        return serve_reset(sequence);
+#ifdef QR_MODEL_STEPS
+    case QR_STEP:
+        inference.valid = 0;
+        return qr_steps_serve(&link, sequence, verdict == QR_REQUEST_REPEAT);
+    case QR_PEEK:
+        return qr_steps_serve_peek(&link, sequence);
+#endif
     default:
         return QR_ERR_TYPE;
     }
@@ -352,9 +339,10 @@ void qr_bench_init(void)
     qr_link_init(&link);
     memset(&session, 0, sizeof session);
     memset(&inference, 0, sizeof inference);
+    forget_inference();
     qr_model_reset();
     qr_rate_init();
-    written = 0;
+    qr_sample_begin();
     /* a host whose request or inference the start cut short need not wait for what will not come */
     qr_link_send_error(&link, 0, QR_ERR_SESSION);
 }

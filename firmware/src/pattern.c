@@ -7,6 +7,8 @@
 
 #define DTYPE_FLOAT32 0
 #define DTYPE_INT32 4
+#define DTYPE_INT64 5
+#define DTYPE_BOOL 6
 
 /* Xorshift of 32 bits: three shifts, no table and no multiplication. */
 static uint32_t next(uint32_t state)
@@ -17,14 +19,18 @@ static uint32_t next(uint32_t state)
     return state;
 }
 
-/* Four bytes of an input of that type. */
-static uint32_t value(uint8_t dtype, uint32_t state)
+/* Four bytes of an input of that type, of which so many bytes are left. */
+static uint32_t value(uint8_t dtype, uint32_t state, uint32_t left)
 {
     if (dtype == DTYPE_FLOAT32)
         /* sign, one of the four binades below 1, mantissa: no arithmetic that the model might not link */
         return (state & 0x80000000) | (0x3d800000 + (state >> 6 & 0x01ffffff));
     if (dtype == DTYPE_INT32)
         return state >> 31;
+    if (dtype == DTYPE_INT64)
+        return left & 4 ? 0 : state >> 31;
+    if (dtype == DTYPE_BOOL)
+        return state & 0x01010101;
     return state;
 }
 
@@ -37,7 +43,7 @@ static void fill(uint8_t *to, uint32_t bytes, uint8_t dtype)
         uint32_t four;
 
         state = next(state);
-        four = value(dtype, state);
+        four = value(dtype, state, bytes);
         memcpy(to, &four, part);
         to += part;
         bytes -= part;

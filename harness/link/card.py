@@ -21,7 +21,15 @@ COUNTERS: Final = {
     7: "cpu",
 }
 #: By the number in the tensor table (model.h): the NumPy name and the bytes of one element.
-DTYPES: Final = {0: ("float32", 4), 1: ("int8", 1), 2: ("uint8", 1), 3: ("int16", 2), 4: ("int32", 4)}
+DTYPES: Final = {
+    0: ("float32", 4),
+    1: ("int8", 1),
+    2: ("uint8", 1),
+    3: ("int16", 2),
+    4: ("int32", 4),
+    5: ("int64", 8),
+    6: ("bool", 1),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,9 +12,12 @@ from harness.link.requests import (
     EchoRequest,
     HelloRequest,
     InferRequest,
+    PeekRequest,
     ReadRequest,
     Request,
+    ResetRequest,
     StatusRequest,
+    StepRequest,
     WindowRequest,
     WriteRequest,
 )
@@ -33,7 +36,7 @@ def reply_bytes(request: Request, limit: FrameLimit) -> int:
             body = HelloPage.LAYOUT.size + request.limit
         case InferRequest():
             body = limit.payload(0)
-        case ReadRequest():
+        case ReadRequest() | PeekRequest():
             body = request.length
         case EchoRequest():
             body = len(request.data)
@@ -41,7 +44,7 @@ def reply_bytes(request: Request, limit: FrameLimit) -> int:
             body = Status.LAYOUT.size
         case WindowRequest():
             body = WindowDone.LAYOUT.size
-        case WriteRequest() | BaudRequest():
+        case WriteRequest() | BaudRequest() | ResetRequest() | StepRequest():
             body = 0
     return OVERHEAD_BYTES + body
 
@@ -51,7 +54,7 @@ def is_too_long(request: Request, limit: FrameLimit) -> bool:
     match request:
         case HelloRequest():
             return limit.payload(HelloPage.LAYOUT.size) < request.limit
-        case ReadRequest():
+        case ReadRequest() | PeekRequest():
             return limit.piece(request.length, 0) < request.length
         case EchoRequest():
             return limit.piece(len(request.data), 0) < len(request.data)

@@ -18,8 +18,11 @@ from harness.link.requests import (
     EchoRequest,
     HelloRequest,
     InferRequest,
+    PeekRequest,
     ReadRequest,
+    ResetRequest,
     StatusRequest,
+    StepRequest,
     WindowRequest,
     WriteRequest,
 )
@@ -102,8 +105,24 @@ class BaudDone(_Bare):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResetDone(_Bare):
+    """The variables are back at their start."""
+
+    TYPE: ClassVar[int] = REPLY | ResetRequest.TYPE
+    WHAT: ClassVar[str] = "RESET reply"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepDone(_Bare):
+    """The step has run."""
+
+    TYPE: ClassVar[int] = REPLY | StepRequest.TYPE
+    WHAT: ClassVar[str] = "STEP reply"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Running(_Bare):
-    """INFER or WINDOW was understood; the device is silent until its timed section is over."""
+    """INFER, WINDOW or STEP was understood; the device is silent until its timed section is over."""
 
     TYPE: ClassVar[int] = REPLY | 0x10
     WHAT: ClassVar[str] = "RUNNING"
@@ -154,6 +173,19 @@ class ReadDone:
     """Bytes of an output tensor."""
 
     TYPE: ClassVar[int] = REPLY | ReadRequest.TYPE
+
+    data: bytes
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        return cls(data=body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PeekDone:
+    """Bytes of the arena."""
+
+    TYPE: ClassVar[int] = REPLY | PeekRequest.TYPE
 
     data: bytes
 
@@ -250,6 +282,9 @@ Reply = (
     | WindowDone
     | BaudDone
     | EchoDone
+    | ResetDone
+    | StepDone
+    | PeekDone
     | Fault
     | ErrorReply
 )

@@ -12,9 +12,9 @@ earlier request, or an earlier host session, and is counted and dropped.
     GREETING  ErrorReply       BROKEN      unless it only says that the device has started
     READY     any request      WAITING
     WAITING   its reply        READY
-    WAITING   Running          RUNNING     only after InferRequest or WindowRequest
+    WAITING   Running          RUNNING     only after InferRequest, WindowRequest or StepRequest
     WAITING   ErrorReply       BROKEN      unless it only says that the request was not carried out
-    WAITING   abandon()        READY       not after InferRequest or WindowRequest
+    WAITING   abandon()        READY       not after these three
     RUNNING   its reply        READY
     READY     Started          BROKEN      as in WAITING and RUNNING
     any       Fault            BROKEN
@@ -39,10 +39,13 @@ from harness.link.messages import (
     Fault,
     HelloPage,
     InferDone,
+    PeekDone,
     ReadDone,
     Reply,
+    ResetDone,
     Running,
     Status,
+    StepDone,
     WindowDone,
     WriteDone,
     parse_reply,
@@ -53,9 +56,12 @@ from harness.link.requests import (
     EchoRequest,
     HelloRequest,
     InferRequest,
+    PeekRequest,
     ReadRequest,
     Request,
+    ResetRequest,
     StatusRequest,
+    StepRequest,
     WindowRequest,
     WriteRequest,
 )
@@ -123,6 +129,12 @@ RECEIVING: Final[dict[tuple[State, type[Request], type[Reply]], State]] = {
     (State.RUNNING, WindowRequest, WindowDone): State.READY,
     (State.WAITING, BaudRequest, BaudDone): State.READY,
     (State.WAITING, EchoRequest, EchoDone): State.READY,
+    (State.WAITING, ResetRequest, ResetDone): State.READY,
+    (State.WAITING, StepRequest, Running): State.RUNNING,
+    (State.WAITING, StepRequest, StepDone): State.READY,
+    (State.RUNNING, StepRequest, Running): State.RUNNING,
+    (State.RUNNING, StepRequest, StepDone): State.READY,
+    (State.WAITING, PeekRequest, PeekDone): State.READY,
 }
 
 

@@ -161,6 +161,50 @@ class EchoRequest:
         return self.data
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResetRequest:
+    """Puts the model's variables back to what they are before the first inference."""
+
+    TYPE: ClassVar[int] = 9
+
+    def body(self) -> bytes:
+        return b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepRequest:
+    """Runs one step of an inference: the first, on inputs written before, or the one that comes next."""
+
+    TYPE: ClassVar[int] = 10
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<H")
+
+    step: int
+
+    def __post_init__(self) -> None:
+        _require("step", self.step, 16)
+
+    def body(self) -> bytes:
+        return self.LAYOUT.pack(self.step)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PeekRequest:
+    """Asks for `length` bytes of the arena from byte `offset`."""
+
+    TYPE: ClassVar[int] = 11
+    LAYOUT: ClassVar[struct.Struct] = struct.Struct("<IH")
+
+    offset: int
+    length: int
+
+    def __post_init__(self) -> None:
+        _require("offset", self.offset, 32)
+        _require("length", self.length, 16)
+
+    def body(self) -> bytes:
+        return self.LAYOUT.pack(self.offset, self.length)
+
+
 Request = (
     HelloRequest
     | WriteRequest
@@ -170,7 +214,10 @@ Request = (
     | WindowRequest
     | BaudRequest
     | EchoRequest
+    | ResetRequest
+    | StepRequest
+    | PeekRequest
 )
 
-#: Requests that run the model: the device announces them, and nothing is sent while they run.
-RUNS: Final = (InferRequest, WindowRequest)
+#: Requests that run the model or a part of it: the device announces them, and nothing is sent while they run.
+RUNS: Final = (InferRequest, WindowRequest, StepRequest)

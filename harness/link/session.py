@@ -12,7 +12,16 @@ from harness.link.blame import broken
 from harness.link.card import IDENTITY_BYTES, Hello, parse_card
 from harness.link.exchange import Exchange, LinkStats
 from harness.link.host_time import SYSTEM, HostTime
-from harness.link.messages import EchoDone, HelloPage, InferDone, ReadDone, Status, WindowDone, WriteDone
+from harness.link.messages import (
+    EchoDone,
+    HelloPage,
+    InferDone,
+    PeekDone,
+    ReadDone,
+    Status,
+    WindowDone,
+    WriteDone,
+)
 from harness.link.pacing import Timing
 from harness.link.protocol import Link
 from harness.link.rates import change_rate
@@ -20,8 +29,11 @@ from harness.link.requests import (
     EchoRequest,
     HelloRequest,
     InferRequest,
+    PeekRequest,
     ReadRequest,
+    ResetRequest,
     StatusRequest,
+    StepRequest,
     WindowRequest,
     WriteRequest,
 )
@@ -123,10 +135,9 @@ class Session:
             As `hello`; LocalProtocolError on inputs of a wrong size.
         """
         hello = self.hello()
-        sizes = [tensor.nbytes for tensor in hello.inputs]
         for given in (inputs, following):
-            if given is not None and [len(data) for data in given] != sizes:
-                raise LocalProtocolError(f"Inputs of {[len(d) for d in given]} bytes where {sizes} belong.")
+            if given is not None:
+                self._check_sizes(given)
         with _Ending(self._link):
             sizes = [tensor.nbytes for tensor in hello.outputs]
             done = self._infer(inputs, following if sum(sizes) <= self._exchange.infer_limit() else None)
@@ -149,6 +160,60 @@ class Session:
             done = self._exchange.ask(WindowRequest(count=count), window_s=expected_s)
         assert isinstance(done, WindowDone)  # noqa: S101 - Link.RECEIVING lets nothing else through
         return WindowReply(ticks=done.ticks, disturbed=done.disturbed, host_s=self._exchange.section_s)
+
+    def reset(self) -> None:
+        """Put the model's variables back to what they are before the first inference.
+
+        Raises:
+            As `hello`.
+        """
+        self.hello()
+        with _Ending(self._link):
+            self._exchange.ask(ResetRequest())
+
+    def load(self, inputs: Sequence[bytes]) -> None:
+        """Write the inputs of an inference that `step` is to run; as `infer` takes them.
+
+        Raises:
+            As `infer`.
+        """
+        self._check_sizes(inputs)
+        with _Ending(self._link):
+            for tensor, data in enumerate(inputs):
+                offset = 0
+                while offset < len(data):
+                    size = self._exchange.limit.piece(len(data) - offset, WriteRequest.LAYOUT.size)
+                    piece = data[offset : offset + size]
+                    done = self._exchange.ask(WriteRequest(tensor=tensor, offset=offset, data=piece))
+                    offset += size if isinstance(done, WriteDone) else 0
+
+    def step(self, number: int) -> None:
+        """Run one step of an inference: 0 after `load`, then the one that follows.
+
+        Raises:
+            As `hello`; LocalProtocolError where the firmware cannot, or the step is not the next one.
+        """
+        self.hello()
+        with _Ending(self._link):
+            self._exchange.ask(StepRequest(step=number))
+
+    def peek(self, offset: int, length: int) -> bytes:
+        """Bytes of the arena, between two steps.
+
+        Raises:
+            As `hello`; LocalProtocolError where the firmware cannot, or the arena ends before.
+        """
+        self.hello()
+        data = b""
+        with _Ending(self._link):
+            while len(data) < length:
+                size = self._exchange.limit.piece(length - len(data), 0)
+                reply = self._exchange.ask(PeekRequest(offset=offset + len(data), length=size))
+                if isinstance(reply, PeekDone):
+                    if len(reply.data) != size:
+                        raise broken(f"{len(reply.data)} bytes where PEEK asked for {size}")
+                    data += reply.data
+        return data
 
     def status(self) -> Status:
         """How the device fares.
@@ -203,6 +268,11 @@ class Session:
             return change_rate(self._exchange, baud=baud, start_baud=self._start_baud)
 
     # --- requests -----------------------------------------------------------------------------------
+
+    def _check_sizes(self, inputs: Sequence[bytes]) -> None:
+        sizes = [tensor.nbytes for tensor in self.hello().inputs]
+        if [len(data) for data in inputs] != sizes:
+            raise LocalProtocolError(f"Inputs of {[len(d) for d in inputs]} bytes where {sizes} belong.")
 
     def _read_card(self) -> Hello:
         page = self._exchange.greet(self._hello_request(0))

@@ -34,7 +34,8 @@ from tests.firmware import fake_model
 from tests.firmware.conftest import MakeFirmware
 from tests.firmware.fake_model import BYTES, work
 from tests.firmware.retuned import Retuned
-from tests.kernels.models import Quant, random_inputs, weights
+from tests.kernels.models import Quant, random_inputs
+from tests.kernels.models_window import weights
 from tests.link.memory_device import replies_in
 from tests.tiny_firmware import tiny_firmware
 
@@ -92,7 +93,7 @@ def compiled(core: Core, name: str, folder: Path) -> Path:
     sources = [
         *sorted(ports.glob("arduino*.cpp")),
         STAND_IN / "stand_in.cpp",
-        *(FIRMWARE / "src" / name for name in ("bench.c", "card.c", "pattern.c", "rate.c")),
+        *(FIRMWARE / "src" / f"{name}.c" for name in ("bench", "card", "pattern", "rate", "sample", "steps")),
         *sorted((FIRMWARE / "lib" / "link").glob("*.c")),
         folder / "model.c",
     ]

@@ -22,7 +22,7 @@ INCLUDES = [
 WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wmissing-prototypes"]
 CORE = [
     *sorted((FIRMWARE / "lib" / "link").glob("*.c")),
-    *(FIRMWARE / "src" / name for name in ("bench.c", "card.c", "pattern.c", "rate.c")),
+    *(FIRMWARE / "src" / f"{name}.c" for name in ("bench", "card", "pattern", "rate", "sample", "steps")),
     DEVICE / "model.c",
 ]
 

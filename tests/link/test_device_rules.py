@@ -28,7 +28,7 @@ def write_inputs(device: MemoryDevice, sequence: int) -> None:
         sequence += 1
 
 
-@pytest.mark.parametrize("kind", [2, 3, 4, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("kind", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
 def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) -> None:
     assert ask(device, kind, 1) == "ff:0602"
 
@@ -65,7 +65,10 @@ def test_before_hello_nothing_else_is_served(device: MemoryDevice, kind: int) ->
         (6, "00000000", 4),
         (7, "", 3),
         (7, "81841e00", 4),
-        (9, "", 2),
+        (9, "00", 3),
+        (10, "0000", 2),
+        (11, "00000000 0100", 2),
+        (12, "", 2),
     ],
 )
 def test_refusals(device: MemoryDevice, kind: int, body: str, code: int) -> None:

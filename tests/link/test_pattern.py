@@ -15,7 +15,9 @@ from tests.link.memory_device import FIRMWARE, WARNINGS
 BYTES = 4003
 GUARD = 0xA5
 #: dtype of the tensor table -> what it is.
-DTYPES = {0: np.float32, 1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32}
+DTYPES = {
+    0: np.float32, 1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32, 5: np.int64, 6: np.uint8
+}  # fmt: skip
 
 CONFIG = f"""\
 #define QR_MODEL_ABI_GENERATED 2
@@ -87,5 +89,6 @@ def test_narrow_integers_take_all_values(filled: dict[int, npt.NDArray[np.uint8]
     assert len(np.unique(values)) > 250
 
 
-def test_indices_stay_small(filled: dict[int, npt.NDArray[np.uint8]]) -> None:
-    assert set(filled[4][:4000].view(np.int32)) == {0, 1}
+@pytest.mark.parametrize("dtype", [4, 5, 6])
+def test_indices_and_truth_stay_small(filled: dict[int, npt.NDArray[np.uint8]], dtype: int) -> None:
+    assert set(filled[dtype][:4000].view(DTYPES[dtype])) == {0, 1}

@@ -25,7 +25,10 @@ enum qr_type {
     QR_WINDOW = 6,
     QR_BAUD = 7,
     QR_ECHO = 8,
-    QR_RUNNING = 0x10, /* only as a reply: INFER or WINDOW was understood and begins now */
+    QR_RESET = 9,
+    QR_STEP = 10,      /* only a firmware for looking at every layer knows this and the next */
+    QR_PEEK = 11,
+    QR_RUNNING = 0x10, /* only as a reply: INFER, WINDOW or STEP was understood and begins now */
     QR_FAULT = 0x11,   /* only as a reply, to nothing: the CPU is in its fault handler */
     QR_ERROR = 0x7f    /* only as a reply */
 };
@@ -35,12 +38,12 @@ enum qr_error {
     QR_ERR_FRAME = -1,      /* damaged frame; the reply's sequence number means nothing */
     QR_ERR_TYPE = -2,       /* unknown request */
     QR_ERR_BODY = -3,       /* body of the wrong length */
-    QR_ERR_RANGE = -4,      /* no such tensor, bytes beyond its end, a rate that the port cannot make */
+    QR_ERR_RANGE = -4,      /* no such tensor or step, bytes beyond its end, a rate that cannot be made */
     QR_ERR_SEQUENCE = -5,   /* older than the last request, or its number with another content */
     QR_ERR_SESSION = -6,    /* no HELLO since start */
     QR_ERR_VERSION = -7,    /* another protocol version; detail is the device's */
     QR_ERR_GAP = -8,        /* WRITE beyond the end of what was written so far */
-    QR_ERR_INCOMPLETE = -9, /* INFER before every input byte was written */
+    QR_ERR_INCOMPLETE = -9, /* INFER or STEP before every input byte was written */
     QR_ERR_NO_OUTPUT = -10  /* READ without an inference since the last WRITE */
 };
 

@@ -10,6 +10,8 @@
 
 uint8_t qr_arena[QR_ARENA_BYTES];
 uint32_t fake_runs;
+uint32_t fake_resets;
+static uint8_t state; /* added to every output where FAKE_STATE is 1: inferences since the last reset */
 uint64_t fake_ticks; /* a number that follows from the inputs alone: the test port's clock shows it */
 
 #if FAKE_BYTES_1
@@ -30,6 +32,8 @@ const uint8_t qr_model_info[QR_MODEL_INFO_BYTES] QR_FLASH = {
 
 void qr_model_reset(void)
 {
+    state = 0;
+    fake_resets++;
 }
 
 void qr_model_invoke(void)
@@ -38,11 +42,21 @@ void qr_model_invoke(void)
 
     for (uint32_t i = 0; i < QR_ARENA_BYTES; i++) {
         sum = sum * 31 + qr_arena[i] + 1;
-        qr_arena[i] = (uint8_t)(qr_arena[i] * 2);
+        qr_arena[i] = (uint8_t)(qr_arena[i] * 2 + FAKE_STATE * state);
     }
+    state++;
 #ifdef FAKE_TICKS_BELOW
     sum %= FAKE_TICKS_BELOW;
 #endif
     fake_ticks = sum;
     fake_runs++;
 }
+
+#ifdef QR_MODEL_STEPS
+/* Step n is over with output byte n. */
+void qr_model_step(uint16_t step)
+{
+    qr_arena[step] = (uint8_t)(qr_arena[step] * 2);
+    fake_runs++;
+}
+#endif

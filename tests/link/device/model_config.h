@@ -13,6 +13,10 @@
 #define FAKE_BYTES_1 5
 #endif
 
+#ifndef FAKE_STATE
+#define FAKE_STATE 0
+#endif
+
 #define QR_MODEL_ABI_GENERATED 2
 #define QR_MODEL_STATE_BYTES 0
 #define FAKE_TENSORS (FAKE_BYTES_1 ? 2 : 1)
