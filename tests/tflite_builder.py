@@ -243,6 +243,18 @@ def conv_options(
     return "DepthwiseConv2DOptions", fields | {"DepthMultiplier": depth_multiplier}
 
 
+def transpose_conv_options(
+    *, strides: tuple[int, int] = (1, 1), padding: str = "VALID", activation: str = "NONE"
+) -> Options:
+    """TRANSPOSE_CONV."""
+    return "TransposeConvOptions", {
+        "Padding": getattr(tflite.Padding, padding),
+        "StrideH": strides[0],
+        "StrideW": strides[1],
+        "FusedActivationFunction": _activation(activation),
+    }
+
+
 def pool_options(
     *,
     filter_size: tuple[int, int],

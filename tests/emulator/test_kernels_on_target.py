@@ -23,7 +23,8 @@ from harness.records import verify
 from harness.reference import expected_outputs
 from harness.targets import TARGETS
 from tests import tflite_builder as tb
-from tests.kernels.models import Quant, random_inputs, weights
+from tests.kernels.models import Quant, random_inputs
+from tests.kernels.models_window import weights
 from tests.kernels.samples import NETS, net
 from tests.native_model import declared_kernels
 

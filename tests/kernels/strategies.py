@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from .models import ACTIVATIONS, Quant, Window
+from .models import ACTIVATIONS, Quant
+from .models_window import Window
 
 zero_points = st.one_of(st.sampled_from([-128, 127, 0]), st.integers(-128, 127))
 activations = st.sampled_from(ACTIVATIONS)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .models import PLAIN, Quant, Window, check, convolution, depthwise, few
+from .models import PLAIN, Quant, check, few
+from .models_window import Window, convolution, depthwise
 from .strategies import activations, biases, layer_quants, seeds, windows
 
 UPRIGHT = Window(size=(9, 1), channels=4, kernel=(4, 1), strides=(2, 1), padding="SAME")

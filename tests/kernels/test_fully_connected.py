@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests import tflite_builder as tb
 
-from .models import PLAIN, Quant, check, few, fully_connected
+from .models import PLAIN, Quant, check, few
+from .models_window import fully_connected
 from .strategies import activations, biases, layer_quants, seeds
 
 rows = st.integers(1, 3)

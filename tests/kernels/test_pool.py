@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .models import Quant, Window, check, few, pool
+from .models import Quant, check, few
+from .models_window import Window, pool
 from .strategies import activations, quants, seeds, windows
 
 KINDS = pytest.mark.parametrize("kind", ["MAX_POOL_2D", "AVERAGE_POOL_2D"])

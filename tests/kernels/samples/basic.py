@@ -3,22 +3,8 @@
 
 from __future__ import annotations
 
-from tests.kernels.models import (
-    Quant,
-    Window,
-    add,
-    add_constant,
-    convolution,
-    depthwise,
-    dequantize,
-    fully_connected,
-    mean,
-    pad,
-    pool,
-    quantize,
-    softmax,
-    unary,
-)
+from tests.kernels.models import Quant, add, add_constant, dequantize, mean, pad, quantize, softmax, unary
+from tests.kernels.models_window import Window, convolution, depthwise, fully_connected, pool
 from tests.kernels.one_op import Sample
 
 PADDED = Window(size=(5, 6), channels=3, kernel=(3, 4), strides=(2, 1), padding="SAME")
