@@ -65,6 +65,7 @@ void nn_softmax_float32(const float *input, float *output, nn_dim rows, nn_dim d
 #include "nn_layers.h"
 
 #include "nn_convert.h"
+#include "nn_recurrent.h"
 #include "nn_unary.h"
 
 #include "nn_binary.h"
