@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from harness.link.frames import Frame, encode
@@ -233,6 +235,156 @@ def test_a_window_leaves_neither_inputs_nor_outputs(device: MemoryDevice) -> Non
     assert ask(device, 4, 14, "00 00000000 0100") == "ff:0a02"
     assert ask(device, 3, 15, "0000") == "ff:0902"
     assert device.runs == 1
+
+
+# --- variables -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stateful(make_device: Callable[..., MemoryDevice]) -> MemoryDevice:
+    """Adds to every output how many inferences came before it since the last reset."""
+    device = make_device(QR_FRAME_BYTES=124, FAKE_STATE=1)
+    open_session(device)
+    return device
+
+
+def first_output(device: MemoryDevice, sequence: int) -> int:
+    """The first output byte of an inference on ALL_INPUTS, without what the inputs make of it."""
+    write_inputs(device, sequence)
+    return int(ask(device, 3, sequence + 2, "0100")[-2:], 16) - 2
+
+
+def test_variables_go_on_from_inference_to_inference(stateful: MemoryDevice) -> None:
+    assert [first_output(stateful, sequence) for sequence in (11, 14, 17)] == [0, 1, 2]
+
+
+def test_a_repeated_infer_leaves_variables_alone(stateful: MemoryDevice) -> None:
+    assert first_output(stateful, 11) == 0
+    assert [ask(stateful, 3, 13, "0100")[-2:] for _ in range(3)] == ["02"] * 3
+    assert first_output(stateful, 14) == 1
+
+
+def test_reset_puts_variables_back_and_can_be_repeated(stateful: MemoryDevice) -> None:
+    assert [first_output(stateful, sequence) for sequence in (11, 14)] == [0, 1]
+    assert ask(stateful, 9, 17) == ask(stateful, 9, 17) == "89:"
+    assert ask(stateful, 4, 18, "00 00000000 0100") == "ff:0a02"
+    assert first_output(stateful, 19) == 0
+
+
+def test_inputs_outlive_a_reset(stateful: MemoryDevice) -> None:
+    write_inputs(stateful, 11)
+    assert ask(stateful, 9, 13) == "89:"
+    assert ask(stateful, 3, 14, "0100").endswith("02")
+
+
+def test_a_new_session_finds_variables_at_their_start(stateful: MemoryDevice) -> None:
+    assert first_output(stateful, 11) == 0
+    open_session(stateful, sequence=14)
+    assert first_output(stateful, 15) == 1
+    assert ask(stateful, 1, 3, "02 00000000 0000 0000").startswith("81:")
+    assert first_output(stateful, 4) == 0
+
+
+def test_a_window_begins_and_ends_with_variables_at_their_start(stateful: MemoryDevice) -> None:
+    ticks = [ask(stateful, 6, 11 + number, "03000000") for number in range(2)]
+    assert ticks[0] == ticks[1]
+    assert first_output(stateful, 13) == 0
+
+
+# --- step by step ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stepwise(make_device: Callable[..., MemoryDevice]) -> MemoryDevice:
+    """Step n doubles byte n of the arena: the second input, of 5 bytes, comes first there."""
+    device = make_device(QR_FRAME_BYTES=124, QR_MODEL_STEPS=4)
+    open_session(device)
+    return device
+
+
+def arena(device: MemoryDevice, sequence: int) -> str:
+    return ask(device, 11, sequence, "00000000 0600").removeprefix("8b:")
+
+
+def test_steps_run_one_by_one_and_the_arena_can_be_seen_in_between(stepwise: MemoryDevice) -> None:
+    write_inputs(stepwise, 11)
+    assert arena(stepwise, 13) == "020202020201"
+    for step in range(4):
+        assert ask(stepwise, 10, 14 + 2 * step, f"{step:02x}00") == "90: 8a:"
+        assert arena(stepwise, 15 + 2 * step) == "04" * (step + 1) + "02" * (4 - step) + "01"
+    assert stepwise.runs == 4
+
+
+def test_a_repeated_step_runs_nothing(stepwise: MemoryDevice) -> None:
+    write_inputs(stepwise, 11)
+    for step in range(2):
+        assert ask(stepwise, 10, 13 + step, f"{step:02x}00") == "90: 8a:"
+        assert ask(stepwise, 10, 13 + step, f"{step:02x}00") == "8a:"
+    assert stepwise.runs == 2
+
+
+def test_only_the_step_that_follows_is_run(stepwise: MemoryDevice) -> None:
+    assert ask(stepwise, 10, 11, "0000") == "ff:0902"
+    assert ask(stepwise, 10, 11, "0000") == "ff:0902"
+    write_inputs(stepwise, 12)
+    assert ask(stepwise, 10, 14, "0100") == "ff:0402"
+    assert ask(stepwise, 10, 15, "0000") == "90: 8a:"
+    assert ask(stepwise, 10, 16, "0200") == "ff:0402"
+    assert ask(stepwise, 10, 17, "0000") == "ff:0902"  # the inputs are consumed
+    assert ask(stepwise, 10, 18, "00") == "ff:0302"
+    assert ask(stepwise, 10, 19, "0100") == "90: 8a:"
+    assert ask(stepwise, 10, 20, "0100") == "ff:0402"
+    assert stepwise.runs == 2
+
+
+def test_the_last_step_has_none_behind_it(stepwise: MemoryDevice) -> None:
+    write_inputs(stepwise, 11)
+    for step in range(4):
+        assert ask(stepwise, 10, 13 + step, f"{step:02x}00") == "90: 8a:"
+    assert ask(stepwise, 10, 17, "0400") == "ff:0402"
+    assert stepwise.runs == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reply"),
+    [
+        (2, ALL_INPUTS[0][1], "82:"),
+        (3, "0000", "ff:0902"),
+        (6, "01000000", "90: 86:"),
+        (9, "", "89:"),
+        (1, "02 00000000 0000 0000", "81:"),
+    ],
+)
+def test_what_ends_an_inference_under_way(stepwise: MemoryDevice, kind: int, body: str, reply: str) -> None:
+    write_inputs(stepwise, 11)
+    assert ask(stepwise, 10, 13, "0000") == "90: 8a:"
+    assert ask(stepwise, kind, 14, body).startswith(reply)
+    assert ask(stepwise, 10, 15, "0100") == "ff:0402"
+
+
+@pytest.mark.parametrize(
+    ("body", "reply"),
+    [
+        ("00000000 1500", "8b:" + "02" * 5 + "01" * 16),
+        ("14000000 0100", "8b:01"),
+        ("15000000 0000", "8b:"),
+        ("15000000 0100", "ff:0402"),
+        ("16000000 0000", "ff:0402"),
+        ("ffffffff 0200", "ff:0402"),
+        ("00000000 7500", "ff:0402"),
+        ("00000000 01", "ff:0302"),
+    ],
+)
+def test_peeking_stays_in_the_arena(stepwise: MemoryDevice, body: str, reply: str) -> None:
+    write_inputs(stepwise, 11)
+    assert ask(stepwise, 11, 13, body) == reply
+
+
+def test_steps_and_outputs_do_not_mix(stepwise: MemoryDevice) -> None:
+    write_inputs(stepwise, 11)
+    assert ask(stepwise, 3, 13, "0000").startswith("90: 83:")
+    assert ask(stepwise, 10, 14, "0100") == "ff:0402"
+    assert ask(stepwise, 4, 15, "00 00000000 0100") == "ff:0a02"
 
 
 # --- delimiters ------------------------------------------------------------------------------------------
