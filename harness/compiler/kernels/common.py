@@ -94,6 +94,14 @@ def integer_range(dtype: DType) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
+def unscaled(site: Site) -> Quantization:
+    """The quantization of an operation that copies or chooses values: the same on both sides."""
+    q_in, q_out = (per_tensor(site, t) for t in (tensor_in(site, 0), tensor_out(site)))
+    if (q_in.scale, q_in.zero_point) != (q_out.scale, q_out.zero_point):
+        raise unsupported(site, "changes the scale or zero point, which it cannot")
+    return q_in
+
+
 def check_dims(site: Site, dims: Iterable[int]) -> None:
     """Every size must fit the CPU's size type."""
     largest = max(dims, default=0)
