@@ -141,9 +141,8 @@ def _samples(
     interpreter: _Interpreter, graph: Graph, inputs: Sequence[Array], stream: bool
 ) -> Iterator[list[Array]]:
     """The samples in turn, variables put back before each unless they are a stream."""
-    stateful = any(tensor.is_variable for tensor in graph.tensors)
     for number, sample in enumerate(zip(*inputs, strict=True)):
-        if stateful and number and not stream:
+        if graph.is_stateful and number and not stream:
             interpreter.reset()
         yield list(sample)
 

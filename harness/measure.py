@@ -44,6 +44,8 @@ def measure(
     expected_digest: str,
     inputs: Sequence[Array],
     warmup: int = 3,
+    stateful: bool = False,
+    stream: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     on_link: Callable[[LinkRecord], None] | None = None,
     note: Callable[[str], None] = lambda _: None,
@@ -60,6 +62,10 @@ def measure(
         inputs: one array per input tensor, shape (samples, ...), in the tensor's dtype.
         warmup: inferences on samples before the first that counts; their ticks are kept apart. Every start of
             the device is followed by one more, on numbers of its own, which is not kept.
+        stateful: the model has variables, which an inference leaves to the next one.
+        stream: each sample finds them as the one before left them, else as they are before the first
+            inference. A device that was reset, or whose sample must run again, is brought back there by
+            running all samples before.
         on_progress: called with (samples done, samples) after every sample.
         on_link: called once, at the end, with what the line went through; also when nothing was measured.
         note: told in a sentence each trouble on the link, and each rate that does not hold.
@@ -78,7 +84,13 @@ def measure(
             or the device failed for good, or the counts of a section disagree.
     """
     device = _Device(
-        transport, digest=expected_digest.lower(), inputs=inputs, warmup=warmup, on_progress=on_progress
+        transport,
+        digest=expected_digest.lower(),
+        inputs=inputs,
+        warmup=warmup,
+        stateful=stateful,
+        stream=stream,
+        on_progress=on_progress,
     )
     recovery = Recovery(
         transport,
@@ -164,6 +176,8 @@ class _Device:
         digest: str,
         inputs: Sequence[Array],
         warmup: int,
+        stateful: bool,
+        stream: bool,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._counter = transport if isinstance(transport, SectionCounter) else None
@@ -173,6 +187,9 @@ class _Device:
             np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in inputs
         ]
         self._warmup = warmup
+        self._stateful = stateful
+        self._stream = stream
+        self._left_by: int | None = None
         self._on_progress = on_progress
         self._shown = 0
         self._warm = False
@@ -195,6 +212,7 @@ class _Device:
             )
         _check_inputs(self._inputs, hello.inputs)
         _output_dtype(hello)
+        self._left_by = None
 
     def warm_up(self, session: Session) -> None:
         """One inference after every start, on numbers of the device's own; at first some samples as well."""
@@ -234,12 +252,9 @@ class _Device:
 
         Its ticks are those of the transport's counter, if it has one.
         """
-        ahead = None if following is None else self._payload(following)
         for _ in range(DISTURBED_ATTEMPTS):
-            reply = session.infer(self._payload(sample), following=ahead)
-            if self._counter is not None:
-                # of a disturbed section too: each count belongs to one answer
-                reply = replace(reply, ticks=self._counter.section_ticks(reply.ticks))
+            self._set_variables(session, sample)
+            reply = self._run(session, sample, following)
             if not reply.disturbed:
                 return reply
         raise RemoteProtocolError(
@@ -247,6 +262,27 @@ class _Device:
             cause="Another program writes to its serial port, or the line picks up noise.",
             fix="Close that program or check the cable, then run again.",
         )
+
+    def _set_variables(self, session: Session, sample: int) -> None:
+        """Make the model's variables what the sample is to find."""
+        if not self._stateful or (self._stream and sample and self._left_by == sample - 1):
+            return
+        session.reset()
+        for earlier in range(sample if self._stream else 0):
+            self._run(session, earlier, earlier + 1)
+
+    def _run(self, session: Session, sample: int, following: int | None) -> InferReply:
+        """One inference, disturbed or not; `following` is the sample that will most probably come next."""
+        if self._stateful and not self._stream:
+            following = None  # what comes next is a reset
+        self._left_by = None
+        ahead = None if following is None else self._payload(following)
+        reply = session.infer(self._payload(sample), following=ahead)
+        self._left_by = sample
+        if self._counter is not None:
+            # of every section: each count belongs to one answer
+            reply = replace(reply, ticks=self._counter.section_ticks(reply.ticks))
+        return reply
 
     def _payload(self, sample: int) -> list[bytes]:
         return [payload[sample].tobytes() for payload in self._payloads]

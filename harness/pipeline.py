@@ -293,6 +293,8 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
             transport,
             expected_digest=firmware.firmware_sha256,
             inputs=trial.inputs,
+            stateful=graph.is_stateful,
+            stream=workload.STREAM,
             on_progress=lambda done, total: bench.progress.samples(case.id, done, total),
             on_link=run.keep_link,
             note=partial(note, log),

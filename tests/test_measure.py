@@ -216,6 +216,60 @@ def test_outputs_of_several_types_are_unsupported(
         measure(MemoryTransport(device), expected_digest=DIGEST, inputs=ARRAYS)
 
 
+# --- models that remember ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> MemoryDevice:
+    """Adds to every output how many inferences came before it since the last reset."""
+    return MemoryDevice(compile_library(tmp_path_factory.mktemp("device"), QR_FRAME_BYTES=124, FAKE_STATE=1))
+
+
+@pytest.fixture
+def stateful(remembering: MemoryDevice) -> MemoryDevice:
+    remembering.restart()
+    return remembering
+
+
+STREAM = (OUTPUTS.astype(np.int16) + np.arange(SAMPLES)[:, np.newaxis]).astype(np.int8)
+
+
+def test_each_sample_finds_the_variables_at_their_start(stateful: MemoryDevice) -> None:
+    measured = measure(MemoryTransport(stateful), expected_digest=DIGEST, inputs=ARRAYS, stateful=True)
+    assert np.array_equal(measured.outputs, OUTPUTS)
+
+
+def test_a_stream_goes_on_from_sample_to_sample(stateful: MemoryDevice) -> None:
+    measured = measure(
+        MemoryTransport(stateful), expected_digest=DIGEST, inputs=ARRAYS, stateful=True, stream=True
+    )
+    assert np.array_equal(measured.outputs, STREAM)
+    assert stateful.runs == 1 + 3 + SAMPLES
+
+
+def test_a_disturbed_sample_of_a_stream_finds_what_it_found_before(stateful: MemoryDevice) -> None:
+    count = 0
+
+    def disturb(data: bytes) -> bytes:
+        nonlocal count
+        count += is_infer(data)
+        return data + b"\x55" if is_infer(data) and count == 4 else data
+
+    transport = MemoryTransport(stateful, to_device=disturb)
+    measured = measure(transport, expected_digest=DIGEST, inputs=ARRAYS, warmup=0, stateful=True, stream=True)
+    assert np.array_equal(measured.outputs, STREAM)
+    assert stateful.runs == 1 + SAMPLES + 4
+
+
+def test_each_count_of_a_stream_belongs_to_one_answer(stateful: MemoryDevice) -> None:
+    transport = CountingTransport(stateful)
+    arrays = [array[:2] for array in ARRAYS]
+    measured = measure(transport, expected_digest=DIGEST, inputs=arrays, stateful=True, stream=True)
+    assert np.array_equal(measured.outputs, STREAM[:2])
+    # the third warm-up is the first sample again
+    assert len(transport.asked) == stateful.runs == 3 + 2
+
+
 def test_a_process_that_cannot_tell_its_stack(tmp_path: Path) -> None:
     firmware = compile_native(tmp_path)
     process = subprocess.Popen([firmware], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)

@@ -91,6 +91,11 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @property
+    def is_stateful(self) -> bool:
+        """Whether an inference leaves something to the next one."""
+        return any(tensor.is_variable for tensor in self.tensors)
+
     def input_tensors(self) -> tuple[Tensor, ...]:
         """The model's input tensors in order."""
         return tuple(self.tensors[i] for i in self.inputs)
