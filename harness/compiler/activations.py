@@ -23,6 +23,7 @@ from harness.compiler.fixed_point import (
     exp_on_negative_values,
     multiply_high,
     quantize_multiplier,
+    quantize_value,
     round_half_away,
     scale,
 )
@@ -59,11 +60,6 @@ def signed_scaling(real: float) -> SignedScaling:
     """
     multiplier, shift = quantize_multiplier(abs(real))
     return SignedScaling(multiplier=multiplier, shift=shift, is_negative=real < 0)
-
-
-def quotient_float32(a: float, b: float) -> float:
-    """a / b of two float32 numbers, rounded to float32."""
-    return float(np.float32(a) / np.float32(b))
 
 
 def logistic_int8(q_in: Quantization) -> StoredFunction:
@@ -168,6 +164,34 @@ def is_power_of_two(scale_: float, exponent: int) -> bool:
     return abs(math.log2(scale_) - exponent) < _POWER_OF_TWO_TOLERANCE
 
 
+def relu_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
+    """max(x, 0), rescaled."""
+    return _rescaled(q_in, q_out, max(INT8_MIN, q_out.zero_point), INT8_MAX)
+
+
+def relu_n1_to_1_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
+    """min(max(x, -1), 1), rescaled."""
+    low, high = (quantize_value(limit, q_out.scale, q_out.zero_point) for limit in (-1.0, 1.0))
+    return _rescaled(q_in, q_out, clamp_int8(low), clamp_int8(high))
+
+
+def _rescaled(q_in: Quantization, q_out: Quantization, low: int, high: int) -> StoredFunction:
+    scaling = signed_scaling(q_in.scale / q_out.scale)
+    return lambda x: max(low, min(high, q_out.zero_point + scaling(x - q_in.zero_point)))
+
+
+def relu6_int8(q_in: Quantization) -> StoredFunction:
+    """min(max(x, 0), 6) on one scale."""
+    six = clamp_int8(quantize_value(6.0, q_in.scale, q_in.zero_point))
+    return lambda x: max(q_in.zero_point, min(six, x))
+
+
+def neg_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
+    """-x, rescaled."""
+    scaling = signed_scaling(q_in.scale / q_out.scale)
+    return lambda x: clamp_int8(q_out.zero_point - scaling(x - q_in.zero_point))
+
+
 def elu_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
     """x above 0, exp(x) - 1 below, in float32."""
     inverse = np.float32(1) / np.float32(q_out.scale)
@@ -196,20 +220,14 @@ def leaky_relu_int8(q_in: Quantization, q_out: Quantization, alpha: float) -> St
 def leaky_relu_scalings(
     q_in: Quantization, q_out: Quantization, alpha: float
 ) -> tuple[SignedScaling, SignedScaling]:
-    """The multipliers above and below 0."""
-    slope = float(np.float32(q_in.scale) * np.float32(alpha) / np.float32(q_out.scale))
-    return signed_scaling(quotient_float32(q_in.scale, q_out.scale)), signed_scaling(slope)
+    """The multipliers above and below 0; `alpha` is a float32 number."""
+    return signed_scaling(q_in.scale / q_out.scale), signed_scaling(q_in.scale * alpha / q_out.scale)
 
 
 def abs_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
     """|x|, rescaled where the scales differ."""
-    rescaled = abs_scaling(q_in, q_out)
+    rescaled = signed_scaling(q_in.scale / q_out.scale)
     return lambda x: clamp_int8(rescaled(abs(x - q_in.zero_point)) + q_out.zero_point)
-
-
-def abs_scaling(q_in: Quantization, q_out: Quantization) -> SignedScaling:
-    """From the input's scale to the output's."""
-    return signed_scaling(quotient_float32(q_in.scale, q_out.scale))
 
 
 def rsqrt_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
@@ -252,9 +270,8 @@ def hard_swish_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
         ValueError: the output's scale is more than 128 times finer than the input's.
     """
     fine = np.float32(1 / 128) * np.float32(q_in.scale)
-    output_multiplier, output_shift = quantize_multiplier(quotient_float32(float(fine), q_out.scale))
-    gate_scale = float(np.float32(3) / np.float32(32768))
-    gate_multiplier, gate_shift = quantize_multiplier(quotient_float32(float(fine), gate_scale))
+    output_multiplier, output_shift = quantize_multiplier(float(fine / np.float32(q_out.scale)))
+    gate_multiplier, gate_shift = quantize_multiplier(float(fine / np.float32(3 / 32768)))
     if output_shift > 0:
         raise ValueError(f"scales of {q_in.scale:g} and {q_out.scale:g}")
     to_output, to_gate = _upper_half(output_multiplier), _upper_half(gate_multiplier)

@@ -3,7 +3,7 @@
 
 #include "nn.h"
 
-/* see nn.h */
+/* see nn_convert.h */
 void nn_quantize_float32_int8(const float *input, int8_t *output, nn_dim count, float scale,
                               int8_t zero_point)
 {

@@ -12,27 +12,37 @@ from typing import Final
 from harness.compiler.kernel_call import KernelCall
 from harness.compiler.kernels import (
     binary,
+    convert,
     convolution,
     dense,
-    elementwise,
+    lstm,
     matmul,
     move,
+    normalize,
     pad,
     pool,
+    prelu,
     reduce,
     resize,
+    svdf,
+    unary,
 )
 from harness.compiler.site import Site
 
 KERNELS: Final[dict[str, Callable[[Site], KernelCall | Sequence[KernelCall]]]] = {
     **binary.KERNELS,
+    **convert.KERNELS,
     **convolution.KERNELS,
     **dense.KERNELS,
-    **elementwise.KERNELS,
+    **lstm.KERNELS,
     **matmul.KERNELS,
     **move.KERNELS,
+    **normalize.KERNELS,
     **pad.KERNELS,
     **pool.KERNELS,
+    **prelu.KERNELS,
     **reduce.KERNELS,
     **resize.KERNELS,
+    **svdf.KERNELS,
+    **unary.KERNELS,
 }
