@@ -288,6 +288,17 @@ def svdf_options(rank: int, *, activation: str = "NONE") -> Options:
     return "SVDFOptions", {"Rank": rank, "FusedActivationFunction": _activation(activation)}
 
 
+def lstm_options(
+    *, time_major: bool = False, cell_clip: float = 0.0, activation: str = "TANH"
+) -> Options:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM."""
+    return "UnidirectionalSequenceLSTMOptions", {
+        "FusedActivationFunction": _activation(activation),
+        "CellClip": cell_clip,
+        "TimeMajor": time_major,
+    }
+
+
 def mean_options(*, keep_dims: bool = False) -> Options:
     """MEAN."""
     return "ReducerOptions", {"KeepDims": keep_dims}

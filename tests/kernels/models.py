@@ -95,10 +95,13 @@ def check(
     inputs: Sequence[Array] | None = None,
     cpu: Cpu = FLAT,
 ) -> None:
-    """Our C gives what the oracle gives: int8 to the bit, float32 within records.FLOAT_TOLERANCE."""
+    """Our C gives what the oracle gives: int8 to the bit, float32 within records.FLOAT_TOLERANCE.
+
+    The samples are a stream: a state goes from one to the next.
+    """
     graph = read_tflite(data, name="model")
     given = list(inputs) if inputs is not None else random_inputs(graph, samples=samples, seed=seed)
-    expected = interpret(data, given)
+    expected = interpret(data, given, stream=True)
     outputs = NativeModel(graph, compile_graph(graph, cpu)).run(given)
     for ours, theirs in zip(outputs, expected.outputs, strict=True):
         result = verify(ours, theirs, expected.oracle)

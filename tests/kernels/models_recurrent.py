@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SVDF and UNIDIRECTIONAL_SEQUENCE_LSTM as .tflite files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tests import tflite_builder as tb
+
+from .models import Array
+from .one_op import Ends, OneOp
+
+#: Type of activations, weights, cell and biases by the name of a form.
+LSTM_FORMS: Final = {
+    "int8": ("int8", "int8", "int16", "int32"),
+    "int16": ("int16", "int8", "int16", "int64"),
+    "float32": ("float32", "float32", "float32", "float32"),
+    "hybrid": ("float32", "int8", "float32", "float32"),
+}
+#: Type of activations, of state and time weights, and of the bias.
+SVDF_FORMS: Final = {
+    "int8": ("int8", "int8", "int32"),
+    "int8 with int16 state": ("int8", "int16", "int32"),
+    "float32": ("float32", "float32", "float32"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LstmQuant:
+    """Quantization of an integer LSTM; each of the eight weights has a scale of its own."""
+
+    input_scale: float = 0.03
+    input_zero: int = -7
+    hidden_scale: float = 1 / 128
+    hidden_zero: int = 5
+    cell_power: int = -11
+    weight_scale: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LstmSize:
+    """Geometry of an LSTM."""
+
+    batches: int = 1
+    steps: int = 3
+    inputs: int = 4
+    units: int = 3
+    time_major: bool = False
+
+    def rows(self, last: int) -> tuple[int, int, int]:
+        """The shape of a tensor with `last` values per step."""
+        pair = (self.steps, self.batches) if self.time_major else (self.batches, self.steps)
+        return (*pair, last)
+
+
+PLAIN: Final = LstmQuant()
+SMALL: Final = LstmSize()
+
+
+@OneOp
+def lstm(
+    b: tb.ModelBuilder,
+    form: str,
+    size: LstmSize = SMALL,
+    *,
+    quant: LstmQuant = PLAIN,
+    clip: float = 0.0,
+    bias: int = 3000,
+    seed: int = 1,
+) -> Ends:
+    """All four gates with random weights; biases are within +-`bias` of the products' scale."""
+    dtype, weight_dtype, cell_dtype, bias_dtype = LSTM_FORMS[form]
+    rng = np.random.default_rng(seed)
+    integers = dtype != "float32"
+    zeros = dtype == "int8"
+    fine = 2.0**-8 if dtype == "int16" else 1.0
+    input_scale, hidden_scale = quant.input_scale * fine, quant.hidden_scale * fine
+    x_scale: dict[str, Any] = (
+        {"scale": input_scale, "zero_point": quant.input_zero * zeros} if integers else {}
+    )
+    h_scale: dict[str, Any] = (
+        {"scale": hidden_scale, "zero_point": quant.hidden_zero * zeros} if integers else {}
+    )
+    c_scale: dict[str, Any] = {"scale": 2.0**quant.cell_power} if integers else {}
+    x = b.tensor(size.rows(size.inputs), dtype, **x_scale)
+    y = b.tensor(size.rows(size.units), dtype, **h_scale)
+    weights, biases = [], []
+    for _ in range(4):
+        w = _weight(b, rng, weight_dtype, (size.units, size.inputs), quant.weight_scale)
+        weights.append(w)
+    weights += [_weight(b, rng, weight_dtype, (size.units, size.units), quant.weight_scale) for _ in range(4)]
+    for _ in range(4):
+        values = rng.integers(-bias, bias + 1, size.units)
+        if integers:
+            product = [input_scale * quant.weight_scale]
+            stored = values if dtype == "int8" else values.astype(np.int64) * 256
+            biases.append(b.constant(stored, bias_dtype, scales=product))
+        else:
+            biases.append(b.constant(values / 3000.0, bias_dtype))
+    shape = (size.batches, size.units)
+    hidden = b.tensor(shape, dtype, is_variable=True, **h_scale)
+    cell = b.tensor(shape, cell_dtype, is_variable=True, **c_scale)
+    inputs = [x, *weights, -1, -1, -1, *biases, -1, -1, hidden, cell, -1, -1, -1, -1]
+    options = tb.lstm_options(time_major=size.time_major, cell_clip=clip)
+    b.op("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options)
+    return [x], [y]
+
+
+def _weight(
+    b: tb.ModelBuilder, rng: np.random.Generator, dtype: str, shape: tuple[int, int], scale: float
+) -> int:
+    """Random weights, in int8 with a scale from half of `scale` to all of it."""
+    if dtype == "float32":
+        return b.constant(rng.normal(size=shape) * 0.7, dtype)
+    own = float(np.float32(scale * rng.uniform(0.5, 1.0)))
+    return b.constant(rng.integers(-127, 128, shape), dtype, scales=[own])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SvdfSize:
+    """Geometry of an SVDF."""
+
+    batches: int = 1
+    inputs: int = 5
+    units: int = 3
+    rank: int = 2
+    memory: int = 4
+
+    @property
+    def filters(self) -> int:
+        """Rows of both weights."""
+        return self.units * self.rank
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SvdfQuant:
+    """Quantization of an integer SVDF; gains are real multipliers to the state and to the output."""
+
+    input_scale: float = 0.05
+    input_zero: int = -3
+    state_zero: int = 4
+    output_zero: int = 5
+    feature_scale: float = 0.01
+    time_scale: float = 0.01
+    to_state: float = 0.005
+    to_output: float = 0.02
+
+
+@OneOp
+def svdf(
+    b: tb.ModelBuilder,
+    form: str,
+    size: SvdfSize = SvdfSize(),
+    *,
+    quant: SvdfQuant = SvdfQuant(),
+    activation: str = "NONE",
+    bias: bool = True,
+    seed: int = 1,
+) -> Ends:
+    """Random weights; the state is a variable."""
+    dtype, state_dtype, bias_dtype = SVDF_FORMS[form]
+    rng = np.random.default_rng(seed)
+    integers = dtype == "int8"
+    wide = state_dtype == "int16"
+    state_scale = quant.input_scale * quant.feature_scale / (quant.to_state * (256 if wide else 1))
+    time_scale = quant.time_scale / (256 if wide else 1)
+    output_scale = state_scale * time_scale / (quant.to_output / (256 * 256 if wide else 1))
+    x = b.tensor(
+        (size.batches, size.inputs), dtype,
+        **({"scale": quant.input_scale, "zero_point": quant.input_zero} if integers else {}),
+    )  # fmt: skip
+    y = b.tensor(
+        (size.batches, size.units), dtype,
+        **({"scale": output_scale, "zero_point": quant.output_zero} if integers else {}),
+    )  # fmt: skip
+    memory = b.tensor(
+        (size.batches, size.filters * size.memory), state_dtype, is_variable=True,
+        **({"scale": state_scale, "zero_point": 0 if wide else quant.state_zero} if integers else {}),
+    )  # fmt: skip
+    feature = b.constant(
+        _values(rng, dtype, (size.filters, size.inputs)), dtype,
+        scales=[quant.feature_scale] if integers else [],
+    )  # fmt: skip
+    time = b.constant(
+        _values(rng, state_dtype, (size.filters, size.memory)), state_dtype,
+        scales=[time_scale] if integers else [],
+    )  # fmt: skip
+    start = -1
+    if bias:
+        start = b.constant(
+            rng.integers(-1000, 1000, size.units) if integers else rng.normal(size=size.units), bias_dtype,
+            scales=[state_scale * time_scale] if integers else [],
+        )  # fmt: skip
+    b.op("SVDF", [x, feature, time, start, memory], [y], tb.svdf_options(size.rank, activation=activation))
+    return [x], [y]
+
+
+def _values(rng: np.random.Generator, dtype: str, shape: tuple[int, int]) -> Array:
+    if dtype == "float32":
+        return rng.normal(size=shape)
+    limit = np.iinfo(dtype).max
+    return rng.integers(-limit, limit + 1, shape)
