@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_binary.h"
+#include "nn.h"
 
 /* see nn_binary.h */
 void nn_maximum_int64(const int64_t *a, const int64_t *b, int64_t *output,

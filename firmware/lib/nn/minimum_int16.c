@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_binary.h"
+#include "nn.h"
 
 /* see nn_binary.h */
 void nn_minimum_int16(const int16_t *a, const int16_t *b, int16_t *output,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_binary.h"
+#include "nn.h"
 
 /* see nn_binary.h */
 void nn_minimum_int8(const int8_t *a, const int8_t *b, int8_t *output,

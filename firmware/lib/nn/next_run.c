@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_binary.h"
+#include "nn.h"
 
 /* see nn_binary.h */
 uint8_t nn_next_run(struct nn_pair_walk *at, NN_FLASH struct nn_axis_pair *axes, uint8_t rank)

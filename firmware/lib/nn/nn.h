@@ -47,20 +47,6 @@ struct nn_range_float32 {
     float min, max;
 };
 
-/* MEAN over the middle of input[outer][count][inner] -> output[outer][inner]. int8: `scale` holds
- * -count * zero point as its bias, and 1 / count in its multiplier. */
-void nn_mean_int8(const int8_t *input, int8_t *output, nn_dim outer, nn_dim count, nn_dim inner,
-                  NN_FLASH struct nn_requant *scale, int8_t output_zero_point);
-void nn_mean_float32(const float *input, float *output, nn_dim outer, nn_dim count, nn_dim inner);
-
-/* SOFTMAX over the last of [rows][depth]. In place.
- * int8: exponentials[d] = exp(-d * scale * beta) in Q0.31 for d below `entries`, 0 beyond. The sum
- * is kept in Q12.19 and the last shift must stay below 32, so depth is at most 511. Output scale is
- * 1/256, zero point -128. */
-void nn_softmax_int8(const int8_t *input, int8_t *output, nn_dim rows, nn_dim depth,
-                     NN_FLASH int32_t *exponentials, nn_dim entries);
-void nn_softmax_float32(const float *input, float *output, nn_dim rows, nn_dim depth, float beta);
-
 /* The families, each with the contracts of its kernels. */
 #include "nn_layers.h"
 
@@ -70,5 +56,9 @@ void nn_softmax_float32(const float *input, float *output, nn_dim rows, nn_dim d
 
 #include "nn_binary.h"
 #include "nn_move.h"
+
+#include "nn_reduce.h"
+
+#include "nn_normalize.h"
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_binary.h"
+#include "nn.h"
 
 /* see nn_binary.h */
 void nn_squared_difference_int32(const int32_t *a, const int32_t *b, int32_t *output,

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
-
-import numpy as np
 
 from harness.compiler.fixed_point import quantize_multiplier
 from harness.compiler.kernel_call import (
@@ -22,6 +19,7 @@ from harness.compiler.kernel_call import (
 from harness.compiler.kernels.broadcast import AxisPair, broadcast_axes
 from harness.compiler.kernels.common import (
     check_dims,
+    check_one_scale,
     options,
     per_tensor,
     range_float32,
@@ -41,40 +39,18 @@ _QUANTIZED: Final = (DType.INT8, DType.INT16)
 _SUM_HEAD_ROOM: Final = {DType.INT8: 20, DType.INT16: 15}
 _SQUARE_HEAD_ROOM: Final = {DType.INT8: 7, DType.INT16: 0}
 
-#: (a, b, output) -> the real multipliers of a, of b, and of the result.
-_Scaling = Callable[[Quantization, Quantization, Quantization], tuple[float, float, float]]
-
 
 def add(site: Site) -> KernelCall:
-    """int32 without an activation: the reference leaves it out."""
+    """ADD and SUB. int32 is added without an activation: the reference leaves it out."""
     activation = options(site, AddParams).activation
     dtype = _dtype(site, _ARITHMETIC)
-    if dtype is DType.INT32:
+    if dtype is DType.INT32 and site.op.kind == "ADD":
         if activation is not Activation.NONE:
             raise unsupported(site, f"fuses {activation} to int32", fix="int32 is added without activation.")
         return _call(site, dtype)
-
-    def scaling(a: Quantization, b: Quantization, y: Quantization) -> tuple[float, float, float]:
-        twice_largest = 2.0 * max(a.scale, b.scale)
-        room = 1 << _SUM_HEAD_ROOM[dtype]
-        return a.scale / twice_largest, b.scale / twice_largest, twice_largest / (room * y.scale)
-
-    return _call(site, dtype, _sum_params(site, dtype, activation, scaling))
-
-
-def sub(site: Site) -> KernelCall:
-    """As ADD, but the reference works out the scaling in float32."""
-    activation = options(site, AddParams).activation
-    dtype = _dtype(site, _ARITHMETIC)
-
-    def scaling(a: Quantization, b: Quantization, y: Quantization) -> tuple[float, float, float]:
-        scale_a, scale_b, scale_y = (np.float32(q.scale) for q in (a, b, y))
-        twice_largest = np.float32(2.0) * max(scale_a, scale_b)
-        room = np.float32(1 << _SUM_HEAD_ROOM[dtype])
-        quotients = (scale_a / twice_largest, scale_b / twice_largest, twice_largest / (room * scale_y))
-        return float(quotients[0]), float(quotients[1]), float(quotients[2])
-
-    return _call(site, dtype, _sum_params(site, dtype, activation, scaling))
+    if dtype not in _QUANTIZED:
+        return _call(site, dtype, _plain_range(dtype, activation))
+    return _call(site, dtype, _sum_params(site, dtype, activation, _SUM_HEAD_ROOM[dtype]))
 
 
 def squared_difference(site: Site) -> KernelCall:
@@ -83,13 +59,8 @@ def squared_difference(site: Site) -> KernelCall:
     if dtype not in _QUANTIZED:
         return _call(site, dtype)
 
-    def scaling(a: Quantization, b: Quantization, y: Quantization) -> tuple[float, float, float]:
-        twice_largest = 2.0 * max(a.scale, b.scale)
-        room = 1 << (2 * _SQUARE_HEAD_ROOM[dtype])
-        return a.scale / twice_largest, b.scale / twice_largest, twice_largest**2 / (room * y.scale)
-
     _symmetric_int16(site, dtype)
-    return _call(site, dtype, _sum_params(site, dtype, Activation.NONE, scaling))
+    return _call(site, dtype, _sum_params(site, dtype, Activation.NONE, _SQUARE_HEAD_ROOM[dtype], power=2))
 
 
 def mul(site: Site) -> KernelCall:
@@ -110,12 +81,7 @@ def maximum(site: Site) -> KernelCall:
     """MAXIMUM and MINIMUM choose among stored values, so all of them must mean the same."""
     dtype = _dtype(site, _CHOICE)
     if dtype in _QUANTIZED:
-        quantizations = [per_tensor(site, tensor) for tensor in _tensors(site)]
-        if len({(q.scale, q.zero_point) for q in quantizations}) > 1:
-            raise unsupported(
-                site, "compares tensors of different scales",
-                fix="Both operands and the output must have one scale and zero point.",
-            )  # fmt: skip
+        check_one_scale(site, _tensors(site))
     return _call(site, dtype)
 
 
@@ -151,16 +117,19 @@ def _plain_range(dtype: DType, activation: Activation) -> Constant:
     return structure("range", "struct nn_range_int32", [int32_literal(limit) for limit in limits])
 
 
-def _sum_params(site: Site, dtype: DType, activation: Activation, scaling: _Scaling) -> Constant:
-    """struct nn_sum; plain numbers have only a range."""
-    if dtype not in _QUANTIZED:
-        return _plain_range(dtype, activation)
+def _sum_params(
+    site: Site, dtype: DType, activation: Activation, head_room: int, *, power: int = 1
+) -> Constant:
+    """struct nn_sum; `power` is 2 where the difference is squared."""
     a, b, y = (per_tensor(site, tensor) for tensor in _tensors(site))
-    reals = scaling(a, b, y)
+    twice_largest = 2.0 * max(a.scale, b.scale)
+    output = twice_largest**power / ((1 << (head_room * power)) * y.scale)
     # The kernels' sums stay within 32 bits because no operand grows.
-    if not all(0 < real < 1 for real in reals[:2]) or (site.op.kind in ("ADD", "SUB") and reals[2] >= 1):
+    if power == 1 and output >= 1:
         raise unsupported(site, f"has scales {a.scale:g}, {b.scale:g} and {y.scale:g}, too far apart")
-    scalings = [quantize_multiplier(real) for real in reals]
+    scalings = [
+        quantize_multiplier(real) for real in (a.scale / twice_largest, b.scale / twice_largest, output)
+    ]
     fields = (
         a.zero_point, b.zero_point, y.zero_point, *stored_limits(y, dtype, activation),
         *(shift for _, shift in scalings), *(multiplier for multiplier, _ in scalings),
@@ -195,5 +164,5 @@ KERNELS = {
     "MINIMUM": maximum,
     "MUL": mul,
     "SQUARED_DIFFERENCE": squared_difference,
-    "SUB": sub,
+    "SUB": add,
 }

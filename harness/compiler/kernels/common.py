@@ -84,6 +84,17 @@ def per_tensor(site: Site, tensor: Tensor) -> Quantization:
     return q
 
 
+def check_one_scale(site: Site, tensors: Iterable[Tensor]) -> None:
+    """An operation that chooses among stored values: they must mean the same everywhere."""
+    quantizations = [per_tensor(site, tensor) for tensor in tensors]
+    if len({(q.scale, q.zero_point) for q in quantizations}) > 1:
+        raise unsupported(
+            site,
+            "chooses among values of different scales",
+            fix="Inputs and output must have one scale and zero point.",
+        )
+
+
 def integer_range(dtype: DType) -> tuple[int, int]:
     """Smallest and largest value of an integer type.
 

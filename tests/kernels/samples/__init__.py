@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.kernels.one_op import Sample, side_by_side
-from tests.kernels.samples import basic, moving
+from tests.kernels.samples import arithmetic, basic, moving
 
 SAMPLES: Mapping[str, Sample] = {
+    **arithmetic.SAMPLES,
     **basic.SAMPLES,
     **moving.SAMPLES,
 }
 #: Name of a model -> the samples in it.
 NETS: Mapping[str, tuple[str, ...]] = {
+    **arithmetic.NETS,
     **basic.NETS,
     **moving.NETS,
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn.h"
+
+static int16_t largest_at(const int16_t *x, const struct nn_reduction *r)
+{
+    int16_t largest = INT16_MIN;
+    for (nn_dim i = 0; i < r->reduced[0]; i++, x += r->reduced_stride[0]) {
+        const int16_t *plane = x;
+        for (nn_dim j = 0; j < r->reduced[1]; j++, plane += r->reduced_stride[1]) {
+            const int16_t *line = plane;
+            for (nn_dim k = 0; k < r->reduced[2]; k++, line += r->reduced_stride[2]) {
+                largest = *line > largest ? *line : largest;
+            }
+        }
+    }
+    return largest;
+}
+
+/* see nn_reduce.h */
+void nn_reduce_max_int16(const int16_t *input, int16_t *output, NN_FLASH struct nn_reduction *axes)
+{
+    const struct nn_reduction r = *axes;
+    for (nn_dim i = 0; i < r.kept[0]; i++) {
+        for (nn_dim j = 0; j < r.kept[1]; j++) {
+            const int16_t *x = input + i * r.kept_stride[0] + j * r.kept_stride[1];
+            for (nn_dim k = 0; k < r.kept[2]; k++, x += r.kept_stride[2]) {
+                *output++ = largest_at(x, &r);
+            }
+        }
+    }
+}
