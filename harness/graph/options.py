@@ -75,7 +75,7 @@ def _activation(options: Any) -> Activation:
     return _ACTIVATIONS[options.FusedActivationFunction()]
 
 
-def _window(options: Any, **own: int) -> Params:
+def _window(options: Any, **own: Any) -> Params:
     """What every sliding window has, and what is its kind's own."""
     return WindowParams(
         stride_height=options.StrideH(),
@@ -89,7 +89,10 @@ def _window(options: Any, **own: int) -> Params:
 def _convolution(table: Any) -> Params:
     options = _options(tflite.Conv2DOptions, table)
     return _window(
-        options, dilation_height=options.DilationHFactor(), dilation_width=options.DilationWFactor()
+        options,
+        dilation_height=options.DilationHFactor(),
+        dilation_width=options.DilationWFactor(),
+        quantized_bias_type=DTYPES.get(options.QuantizedBiasType()),
     )
 
 
@@ -116,7 +119,11 @@ def _fully_connected(table: Any) -> Params:
     options = _options(tflite.FullyConnectedOptions, table)
     if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
         raise ValueError("FULLY_CONNECTED weights are shuffled")
-    return FullyConnectedParams(activation=_activation(options), keep_num_dims=bool(options.KeepNumDims()))
+    return FullyConnectedParams(
+        activation=_activation(options),
+        keep_num_dims=bool(options.KeepNumDims()),
+        quantized_bias_type=DTYPES.get(options.QuantizedBiasType()),
+    )
 
 
 def _add(table: Any) -> Params:

@@ -50,6 +50,8 @@ class WindowParams:
     filter_height: int = 0
     filter_width: int = 0
     depth_multiplier: int = 1
+    quantized_bias_type: DType | None = None
+    """As in FullyConnectedParams; CONV_2D's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,8 @@ class FullyConnectedParams:
 
     activation: Activation
     keep_num_dims: bool = False
+    quantized_bias_type: DType | None = None
+    """int32: int16 activations without a bias are summed in 32 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.compiler.kernel_call import KernelCall
 from harness.compiler.kernels.common import check_dims, options, tensor_in, tensor_out, unsupported
-from harness.compiler.kernels.weighted import Layer, constant_weights
+from harness.compiler.kernels.weighted import Layer, bias_types, constant_weights
 from harness.compiler.kernels.window import Window, images, sliding_window
 from harness.compiler.site import Site
 from harness.graph import DType, Padding, WindowParams
@@ -24,12 +24,14 @@ def conv_2d(site: Site) -> KernelCall:
     if len(shape) != 4 or shape[0] != outputs or inputs % shape[3] or outputs % (inputs // shape[3]):
         raise unsupported(site, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
     window = sliding_window(site, x, filter_size=(shape[1], shape[2]), filter_channels=shape[3])
+    params = options(site, WindowParams)
     return Layer(
         site=site,
         name="conv_2d",
         weights=weights.reshape(outputs, -1),
         geometry=(window.constant(),),
-        activation=options(site, WindowParams).activation,
+        activation=params.activation,
+        int16_biases=bias_types(params.quantized_bias_type),
         in_place=window.allows_in_place(channelwise=False),
     ).call()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from harness.compiler.kernel_call import KernelCall
 from harness.compiler.kernels.common import check_dims, options, tensor_in, tensor_out, unsupported
 from harness.compiler.kernels.matmul import computed_weights
-from harness.compiler.kernels.weighted import Layer
+from harness.compiler.kernels.weighted import Layer, bias_types
 from harness.compiler.site import Site
 from harness.graph import FullyConnectedParams
 
@@ -36,6 +36,7 @@ def fully_connected(site: Site) -> KernelCall:
         weights=weights.data,
         geometry=(str(rows), str(inputs), str(outputs)),
         activation=params.activation,
+        int16_biases=bias_types(params.quantized_bias_type),
         float_multiplier=True,
         in_place=outputs == 1,
     ).call()

@@ -117,6 +117,11 @@ def reduced_multiplier(site: Site, real: float) -> tuple[int, int]:
 _HYBRID_KERNELS: Final = ("conv_2d", "depthwise_conv_2d", "fully_connected")
 
 
+def bias_types(declared: DType | None) -> tuple[DType, ...]:
+    """Those of int16 activations; with none, the operation's options may declare 32-bit sums."""
+    return (DType.INT64, DType.INT32) if declared is DType.INT32 else (DType.INT32, DType.INT64)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Layer:
     """A layer with constant weights, in any form."""
@@ -129,14 +134,14 @@ class Layer:
     geometry: tuple[Argument, ...]
     """What the kernel takes between its tables and its range."""
     activation: Activation
+    int16_biases: tuple[DType, ...]
+    """Types of bias that the reference has with int16 activations; the last one where there is none."""
     channel_axis: int = 0
     """Axis of the output channels in the converter's order of the weights."""
     zero_point_folded: bool = True
     """The bias takes the input's zero point off, since every output has all taps."""
     float_multiplier: bool = False
     """With one scale the reference rounds input scale * weight scale to float32 first."""
-    int16_biases: tuple[DType, ...] = (DType.INT32, DType.INT64)
-    """Types of bias that the reference has with int16 activations; the last one where there is none."""
     x_at: int = 0
     bias_at: int = 2
     in_place: bool = False
