@@ -50,6 +50,8 @@ class CaseRun:
     toolchain: str | None = None
     link: LinkRecord | None = None
     address: str = ""
+    remarks: tuple[str, ...] = ()
+    """Doubts that its steps told."""
 
     def keep_link(self, link: LinkRecord) -> None:
         """Keep what the line went through, also where nothing else comes of it."""
@@ -120,7 +122,7 @@ def warnings_of(run: CaseRun) -> tuple[str, ...]:
     measured = run.measurement
     if measured is None:
         return ()
-    warnings = []
+    warnings = [*run.remarks]
     if run.clock is None:
         warnings.append("the counter of this machine means nothing: outputs are compared, nothing is timed")
     if run.case.target == HARDWARE:

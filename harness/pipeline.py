@@ -37,6 +37,7 @@ from harness.compiler import compile_graph, cpu_named
 from harness.desk import Attachment, absence
 from harness.errors import DoesNotFitError, QuantrigError, ReasonCode
 from harness.graph import read_tflite
+from harness.layer_check import check_layers
 from harness.measure import measure
 from harness.quantize.trained import data_set, prepare, variant
 from harness.records import (
@@ -87,6 +88,8 @@ class Bench:
     """Case id -> why it is left out."""
     ports: Mapping[str, Attachment] = field(default_factory=dict)
     """Board name -> where it is, for target `hardware`."""
+    check_layers: bool = False
+    """Compare every layer, too."""
 
     def port(self, case: Case) -> Attachment | None:
         """Where the case's board is; None for one that is emulated."""
@@ -306,6 +309,13 @@ def _measure_case(run: CaseRun, tflite: bytes, trained: Trained, bench: Bench, l
     told = reference.expected_outputs(tflite, trial.inputs, stream=workload.STREAM)
     outputs = trial.split(measurement.outputs)
     run.verification = verify_all(outputs, told.outputs, told.oracle)
+    if bench.check_layers:
+        step(case.id, "checking layers")
+        layers = check_layers(
+            tflite, graph, board, target, inputs=trial.inputs, stream=workload.STREAM, case_id=case.id,
+            cache=bench.cache, log=log, port=port,
+        )  # fmt: skip
+        run.remarks += layers.kept(log)
     if run.verification.mismatches:
         raise mismatch(outputs, told.outputs, run.verification)
     check_stack(measurement, run.footprint)

@@ -265,6 +265,7 @@ class RunPlan:
             ports=self.ports,
             retries=self.spec.retries or 0,
             quarantined=self.quarantined,
+            check_layers=self.spec.check_layers or False,
         )
         for result in run_sweep(cases, bench):
             writer.add(result)

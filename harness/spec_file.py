@@ -9,11 +9,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import ConfigError
-from harness.sweep import KEYS, LISTS, NUMBERS, PATHS, TEXTS, Lane, SweepSpec, check_key, is_file, parse_field
+from harness.sweep import (
+    FLAGS,
+    KEYS,
+    LISTS,
+    NUMBERS,
+    PATHS,
+    TEXTS,
+    Lane,
+    SweepSpec,
+    check_key,
+    is_file,
+    parse_field,
+)
 
 _MAX_FILE_BYTES: Final = 1_000_000
 #: Keys that runs of an older quantrig lack; the defaults are what those did.
-_LATER: Final = ("retries", "quarantine", "metric")
+_LATER: Final = ("retries", "quarantine", "metric", "check_layers")
 
 
 def read_spec(path: Path) -> SweepSpec:
@@ -99,6 +111,8 @@ def _check_type(key: str, value: object) -> None:
         raise ConfigError(f"{key} must be {what}, not {found}.", fix="Put it in quotes.")
     elif key in NUMBERS and type(value) is not int:
         raise ConfigError(f"{key} must be a whole number, not {found}.", fix="Give a whole number.")
+    elif key in FLAGS and type(value) is not bool:
+        raise ConfigError(f"{key} must be true or false, not {found}.", fix="Write true or false.")
 
 
 def _read_yaml(path: Path) -> list[tuple[str, int, Any]]:

@@ -187,6 +187,8 @@ class SweepSpec:
     """How often a case is tried again whose failure may pass; None: never."""
     quarantine: Path | None = None
     """A file of cases to leave out, absolute."""
+    check_layers: bool | None = None
+    """Compare every layer with the oracle's, on a firmware of its own; None: no."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variants", tuple(canonical_variant(text) for text in self.variants))
@@ -235,6 +237,7 @@ LISTS: Final = ("workloads", "variants", "engines", "boards", "targets", "lanes"
 PATHS: Final = ("model", "data", "quarantine")
 TEXTS: Final = ("metric",)
 NUMBERS: Final = ("samples", "jobs", "retries")
+FLAGS: Final = ("check_layers",)
 
 
 def check_key(key: str) -> None:

@@ -39,6 +39,10 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "hybrid": set(),
     "interpreters": {"graph", "hybrid"},
     "reference": {"interpreters"},
+    "layer_check": {
+        "boards", "build", "compiler", "desk", "elf", "graph", "interpreters", "link", "records", "reference",
+        "rows", "targets",
+    },
     "compiler": {"graph"},
     "trial": {"graph", "records", "workloads"},
     "elf": set(),
@@ -68,8 +72,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "workloads",
     },
     "pipeline": {
-        "attempts", "boards", "build", "case_run", "compiler", "desk", "elf", "graph", "measure", "quantize",
-        "records", "reference", "sweep", "targets", "trial", "workloads",
+        "attempts", "boards", "build", "case_run", "compiler", "desk", "elf", "graph", "layer_check",
+        "measure", "quantize", "records", "reference", "sweep", "targets", "trial", "workloads",
     },
     "runs": {
         "boards", "desk", "hardware_map", "pipeline", "provenance", "quantize", "quarantine", "records",

@@ -31,6 +31,7 @@ model: models/net.tflite
 data: /data/net.npz
 retries: 2
 quarantine: known-bad.yaml
+check_layers: true
 """
 
 
@@ -54,6 +55,7 @@ def test_a_whole_yaml_spec(tmp_path: Path) -> None:
         data=Path("/data/net.npz"),
         retries=2,
         quarantine=tmp_path / "known-bad.yaml",
+        check_layers=True,
     )
     lanes = read_spec(write(tmp_path, "lanes: [uno:simavr]\n"))
     assert lanes.lanes == (Lane(board="uno", target="simavr"),)
@@ -90,6 +92,7 @@ def test_a_whole_yaml_spec(tmp_path: Path) -> None:
         ("retries: 21\n", 1, "not a number from 0 to 20"),
         ("retries: false\n", 1, "must be a whole number, not bool"),
         ("quarantine: [a]\n", 1, "must be a path"),
+        ("check_layers: 1\n", 1, "must be true or false, not int"),
         ("model: [a]\n", 1, "must be a path, not list"),
         ("samples: 1\njobs: 1\nsamples: 2\n", 3, "'samples' is there twice"),
         ("workloads: [digits\n", 2, "not YAML"),

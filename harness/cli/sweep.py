@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--retries", type=int, help="Try a case again so often if what it failed by may pass.")
 @click.option("--quarantine", type=PATH, help="File of known-bad cases to leave out (docs/RESULTS.md).")
+@click.option("--check-layers", is_flag=True, default=None, help="Compare every layer with the oracle, too.")
 @click.option("--boards", "boards_file", type=PATH, help="A file of your own boards, beside ours.")
 @click.option("--port", "ports", multiple=True, metavar="BOARD=URL|ID", help="Where a board is.")
 @click.option("--map", "map_file", type=PATH, help="The boards of your desk [default: hardware-map.yaml].")
@@ -75,9 +76,9 @@ def sweep(
 
     A case is one workload, variant, engine, board and target, written digits/ptq-int8/aot@uno:simavr.
     SPEC is a YAML file with the options' names as keys (workloads, variants, boards, targets, lanes,
-    select, samples, jobs, model, data, metric, retries, quarantine); options win over it. Rows are stored as
-    they arrive: after a kill or a power cut, --resume continues where it stopped; --retry-failed runs
-    again what failed.
+    select, samples, jobs, model, data, metric, retries, quarantine, check_layers); options win over
+    it. Rows are stored as they arrive: after a kill or a power cut, --resume continues where it stopped;
+    --retry-failed runs again what failed.
     """
     from harness.runs import RunPlan
 
