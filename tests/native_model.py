@@ -65,21 +65,46 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @functools.cache
 def kernel_archive(compiler: str = "gcc", flags: tuple[str, ...] = FLAGS) -> Path:
-    """All kernels compiled once, by whichever process comes first."""
-    sources = sorted(KERNELS.glob("*.[ch]"))
-    facts = [compiler, *flags, *(source.read_text(encoding="utf-8") for source in sources)]
-    folder = cache_dir() / "tests" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
-    archive = folder / "libnn.a"
-    with locked(folder.with_suffix(".lock")):
+    """All kernels, each compiled once by whichever process comes first.
+
+    A kernel that does not compile is missing from the archive: who needs it fails to link, and
+    test_emit.py says why.
+    """
+    store = cache_dir() / "tests"
+    objects = [path for path in (_object(store, file, compiler, flags) for file in _kernels()) if path]
+    names = "\0".join(path.name for path in objects)
+    archive = store / f"libnn-{hashlib.sha256(names.encode()).hexdigest()[:16]}.a"
+    with locked(store / "lock"):
         if not archive.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            for source in sources:
-                if source.suffix == ".c":
-                    run(compiler, *flags, *INCLUDES, "-c", source, "-o", folder / f"{source.stem}.o")
-            draft = folder / "draft.a"
-            run("ar", "rcs", draft, *sorted(folder.glob("*.o")))
+            draft = archive.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            run("ar", "rcs", draft, *objects)
             draft.replace(archive)
     return archive
+
+
+def _kernels() -> list[Path]:
+    return sorted(KERNELS.glob("*.c"))
+
+
+def _object(store: Path, source: Path, compiler: str, flags: tuple[str, ...]) -> Path | None:
+    """The object file of a kernel; None: it does not compile."""
+    store.mkdir(parents=True, exist_ok=True)
+    facts = [compiler, *flags, *(path.read_text(encoding="utf-8") for path in (source, *_headers()))]
+    digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+    path = store / f"{source.stem}-{digest}.o"
+    with locked(store / f"{source.stem}.lock"):
+        if not path.exists():
+            draft = path.with_suffix(".draft.o")
+            command = [compiler, *flags, *INCLUDES, "-c", str(source), "-o", str(draft)]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                return None
+            draft.replace(path)
+    return path
+
+
+def _headers() -> list[Path]:
+    return sorted(KERNELS.glob("*.h"))
 
 
 def declared_kernels() -> set[str]:

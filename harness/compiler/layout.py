@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from harness.compiler.cpu import Cpu
 from harness.compiler.fold import FoldedGraph
 from harness.compiler.kernel_call import KernelCall, Scratch
-from harness.compiler.plan import Buffer, MemoryPlan, fullest_step, lower_bound, plan_memory
+from harness.compiler.plan import Buffer, MemoryPlan, Stretch, fullest_step, lower_bound, plan_memory
 from harness.graph import Graph, Op, Tensor
 
 #: Other ways of sharing that are looked at.
@@ -50,19 +51,27 @@ class ArenaLayout:
 def lay_out(graph: FoldedGraph, steps: Sequence[Step], cpu: Cpu) -> ArenaLayout:
     """Plan the arena of a program.
 
-    An output that takes over the bytes of an input mostly saves them; but one that is larger makes room for
-    itself while only the input is alive, which may be a loss. So three ways of sharing are planned: never
-    growing, always growing, and the better of these changed step by step where the arena is fullest.
+    An output that takes over the bytes of an input saves them, but must lie where the input lay. So several
+    ways of sharing are planned: never, never growing, whenever possible, and the best of these changed step
+    by step where the arena is fullest.
     """
-    rules = [_Sharing.of(graph, steps, grow=grow, wishes={}) for grow in (False, True)]
-    best = min(rules, key=lambda sharing: lower_bound(sharing.buffers(cpu)))
-    sharings = [*rules, _climb(graph, steps, best, cpu)]
-    layouts = [_place(graph, sharing, cpu) for sharing in sharings]
+    nowhere = dict.fromkeys(range(len(steps)), 0)
+    rules = [
+        Sharing.of(graph, steps, grow=True, wishes=nowhere),
+        Sharing.of(graph, steps, grow=False, wishes={}),
+        Sharing.of(graph, steps, grow=True, wishes={}),
+    ]
+    best = min(reversed(rules), key=lambda sharing: lower_bound(sharing.buffers(cpu)))
+    layouts: list[ArenaLayout] = []
+    for sharing in (_climb(graph, steps, best, cpu), *reversed(rules)):
+        layouts.append(_place(graph, sharing, cpu))
+        if layouts[-1].plan.arena_bytes <= lower_bound(best.buffers(cpu)):
+            break
     return min(layouts, key=lambda layout: layout.plan.arena_bytes)
 
 
 @dataclass(slots=True)
-class _Sharing:
+class Sharing:
     """The buffers while the steps are walked: which tensor lies in whose, how large, how long."""
 
     tensors: Sequence[Tensor]
@@ -72,22 +81,21 @@ class _Sharing:
     wishes: Mapping[int, int]
     """Step -> which of its `in_place` inputs gives way (from 1; 0: none), whatever `grow` says."""
     owner: dict[int, int] = field(default_factory=dict)
-    nbytes: dict[int, int] = field(default_factory=dict)
-    first: dict[int, int] = field(default_factory=dict)
-    last: dict[int, int] = field(default_factory=dict)
+    lives: dict[int, list[Stretch]] = field(default_factory=dict)
+    """By owner: when each of its tensors is alive, in the order in which they are made."""
 
     @classmethod
     def of(
         cls, graph: FoldedGraph, steps: Sequence[Step], *, grow: bool, wishes: Mapping[int, int]
-    ) -> _Sharing:
+    ) -> Sharing:
         """Walk the steps."""
         tensors, last_use = graph.graph.tensors, _last_uses(graph, steps)
         sharing = cls(tensors=tensors, steps=steps, grow=grow, wishes=wishes)
         for tensor in graph.graph.input_tensors():
-            sharing._put(tensor, tensor.index, made=-1, read_last=last_use.get(tensor.index, -1))
+            sharing.put(tensor, tensor.index, made=-1, read_last=last_use.get(tensor.index, -1))
         for tensor in variables(graph.graph):
             # alive from one inference to the next
-            sharing._put(tensor, tensor.index, made=-1, read_last=len(steps))
+            sharing.put(tensor, tensor.index, made=-1, read_last=len(steps))
         for number, step in enumerate(steps):
             roots = [graph.root(step.op.required_input(i)) for i in step.in_place]
             hosts = [
@@ -98,7 +106,7 @@ class _Sharing:
             ]
             for position, index in enumerate(step.op.outputs):
                 host = sharing._host(number, tensors[index], hosts) if position == 0 else None
-                sharing._put(
+                sharing.put(
                     tensors[index],
                     index if host is None else host,
                     made=number,
@@ -111,26 +119,25 @@ class _Sharing:
         if number in self.wishes:
             wish = self.wishes[number]
             return hosts[wish - 1] if wish else None
-        able = (h for h in hosts if h is not None and (self.grow or output.nbytes <= self.nbytes[h]))
+        able = (h for h in hosts if h is not None and (self.grow or output.nbytes <= self._room(h)))
         return next(able, None)
 
-    def _put(self, tensor: Tensor, host: int, *, made: int, read_last: int) -> None:
+    def _room(self, host: int) -> int:
+        return max(life.nbytes for life in self.lives[host])
+
+    def put(self, tensor: Tensor, host: int, *, made: int, read_last: int) -> None:
         """Lay a tensor that is made at one step and read until another into the buffer of `host`."""
         self.owner[tensor.index] = host
-        self.nbytes[host] = max(self.nbytes.get(host, 0), tensor.nbytes)
-        self.first.setdefault(host, made)
-        self.last[host] = max(self.last.get(host, made), read_last)
+        life = Stretch(made, max(made, read_last), tensor.nbytes)
+        self.lives.setdefault(host, []).append(life)
 
     def buffers(self, cpu: Cpu) -> list[Buffer]:
-        """One for each of `nbytes`, in its order, then the scratch of all steps."""
+        """One for each of `lives`, in its order, then the scratch of all steps."""
         align: dict[int, int] = {}
         for index, host in self.owner.items():
             align[host] = max(align.get(host, 1), cpu.align(self.tensors[index].dtype.itemsize))
         return [
-            *(
-                Buffer(nbytes=size, first=self.first[host], last=self.last[host], align=align[host])
-                for host, size in self.nbytes.items()
-            ),
+            *(_buffer(lives, align[host]) for host, lives in self.lives.items()),
             *(
                 Buffer(nbytes=room.nbytes, first=number, last=number, align=cpu.align(room.align))
                 for number, room in self.scratches()
@@ -144,14 +151,38 @@ class _Sharing:
     def at_peak(self, buffers: Sequence[Buffer]) -> list[int]:
         """Steps that may share, and whose output lies in a buffer that is alive when most is."""
         peak = fullest_step(buffers)
+        alive = {
+            host
+            for host, buffer in zip(self.lives, buffers, strict=False)
+            if buffer.first <= peak <= buffer.last
+        }
         return [
             number
             for number, step in enumerate(self.steps)
-            if step.in_place and self.first[host := self.owner[step.op.outputs[0]]] <= peak <= self.last[host]
+            if step.in_place and self.owner[step.op.outputs[0]] in alive
         ]
 
 
-def _climb(graph: FoldedGraph, steps: Sequence[Step], start: _Sharing, cpu: Cpu) -> _Sharing:
+def _buffer(lives: Sequence[Stretch], align: int) -> Buffer:
+    """A buffer that at each step is as large as the largest of its tensors that are alive."""
+    cuts = sorted({life.first for life in lives} | {life.last + 1 for life in lives})
+    stretches: list[Stretch] = []
+    for first, end in itertools.pairwise(cuts):
+        nbytes = max((life.nbytes for life in lives if life.first <= first <= life.last), default=0)
+        if stretches and stretches[-1].nbytes == nbytes:
+            stretches[-1] = stretches[-1]._replace(last=end - 1)
+        else:
+            stretches.append(Stretch(first, end - 1, nbytes))
+    return Buffer(
+        nbytes=max(stretch.nbytes for stretch in stretches),
+        first=cuts[0],
+        last=cuts[-1] - 1,
+        align=align,
+        stretches=tuple(stretches) if len(stretches) > 1 else (),
+    )
+
+
+def _climb(graph: FoldedGraph, steps: Sequence[Step], start: Sharing, cpu: Cpu) -> Sharing:
     """Change one step's sharing at a time for as long as that lowers the bound."""
     best, buffers = start, start.buffers(cpu)
     bound, trials = lower_bound(buffers), _TRIALS
@@ -162,7 +193,7 @@ def _climb(graph: FoldedGraph, steps: Sequence[Step], start: _Sharing, cpu: Cpu)
             for wish in range(len(steps[number].in_place) + 1)
         ][:trials]
         trials -= max(1, len(wishes))
-        tried = [_Sharing.of(graph, steps, grow=best.grow, wishes=wish) for wish in wishes]
+        tried = [Sharing.of(graph, steps, grow=best.grow, wishes=wish) for wish in wishes]
         lower = [(lower_bound(sharing.buffers(cpu)), at) for at, sharing in enumerate(tried)]
         if not lower or min(lower)[0] >= bound:
             break
@@ -171,11 +202,11 @@ def _climb(graph: FoldedGraph, steps: Sequence[Step], start: _Sharing, cpu: Cpu)
     return best
 
 
-def _place(graph: FoldedGraph, sharing: _Sharing, cpu: Cpu) -> ArenaLayout:
+def _place(graph: FoldedGraph, sharing: Sharing, cpu: Cpu) -> ArenaLayout:
     """Offsets of all tensors, aliases and scratch included."""
     plan = plan_memory(sharing.buffers(cpu))
-    count = len(sharing.nbytes)
-    at = dict(zip(sharing.nbytes, plan.offsets[:count], strict=True))
+    count = len(sharing.lives)
+    at = dict(zip(sharing.lives, plan.offsets[:count], strict=True))
     offsets = {index: at[host] for index, host in sharing.owner.items()}
     offsets.update({index: offsets[root] for index, root in graph.roots.items() if root in offsets})
     rooms = zip(sharing.scratches(), plan.offsets[count:], strict=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.compiler.search import Budget, search
 
@@ -22,14 +22,32 @@ from harness.compiler.search import Budget, search
 _SEARCH_BUDGET: Final = 400_000
 
 
+class Stretch(NamedTuple):
+    """`nbytes` that are kept from step `first` to step `last`, both included."""
+
+    first: int
+    last: int
+    nbytes: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Buffer:
-    """`nbytes` that must be kept from step `first` to step `last`, both included."""
+    """Bytes at one offset, kept from step `first` to step `last`, both included."""
 
     nbytes: int
+    """The most that it takes at any step."""
     first: int
     last: int
     align: int = 1
+    stretches: tuple[Stretch, ...] = ()
+    """How much it takes when, without gaps in time; empty: `nbytes` all the time.
+
+    A kernel that works in place may leave less behind than it found, or more.
+    """
+
+    def profile(self) -> tuple[Stretch, ...]:
+        """The stretches."""
+        return self.stretches or (Stretch(self.first, self.last, self.nbytes),)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +88,8 @@ def fullest_step(buffers: Sequence[Buffer]) -> int:
 
 def _peak(buffers: Sequence[Buffer]) -> tuple[int, int]:
     # all that ends at a step is gone before what begins at the next
-    events = [(b.first, 1, b.nbytes) for b in buffers] + [(b.last + 1, 0, -b.nbytes) for b in buffers]
+    events = [(s.first, 1, s.nbytes) for b in buffers for s in b.profile()]
+    events += [(s.last + 1, 0, -s.nbytes) for b in buffers for s in b.profile()]
     alive = largest = 0
     at = -1
     for step, _, change in sorted(events):
@@ -111,7 +130,7 @@ def _plan_group(buffers: Sequence[Buffer], enough: int, budget: Budget) -> Seque
             best = placed
         if _extent(buffers, best) <= enough:
             return best
-    return search([(b.nbytes, b.first, b.last, b.align) for b in buffers], best, enough=enough, budget=budget)
+    return search([(b.profile(), b.align) for b in buffers], best, enough=enough, budget=budget)
 
 
 def _neighbours(buffers: Sequence[Buffer]) -> list[list[int]]:
@@ -131,32 +150,48 @@ def _extent(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     return max((offset + buffer.nbytes for offset, buffer in zip(offsets, buffers, strict=True)), default=0)
 
 
-def _lowest_offset(buffer: Buffer, taken: list[tuple[int, int]]) -> int:
-    """The lowest aligned offset in the gaps between (offset, end) pairs."""
+#: Offsets of a buffer strictly between the two would make it overlap a certain other.
+_Forbidden = tuple[int, int]
+
+
+def _forbidden(
+    buffers: Sequence[Buffer], placed: dict[int, int], i: int, neighbours: list[int]
+) -> list[_Forbidden]:
+    """What the neighbours that are placed leave no room for."""
+    found = []
+    mine = buffers[i].profile()
+    for j in neighbours:
+        if j in placed:
+            at = placed[j]
+            found += [
+                (at - a.nbytes, at + b.nbytes)
+                for b in buffers[j].profile()
+                for a in mine
+                if a.first <= b.last and b.first <= a.last
+            ]
+    return found
+
+
+def _lowest_offset(buffer: Buffer, forbidden: list[_Forbidden]) -> int:
+    """The lowest aligned offset that nothing forbids."""
     offset = 0
-    for start, end in sorted(taken):
-        if start - offset >= buffer.nbytes:
+    for low, high in sorted(forbidden):
+        if low >= offset:
             break
-        offset = max(offset, -(-end // buffer.align) * buffer.align)
+        if high > offset:
+            offset = -(-high // buffer.align) * buffer.align
     return offset
 
 
-def _highest_offset(buffer: Buffer, taken: list[tuple[int, int]], ceiling: int) -> int:
-    """The highest aligned offset in the gaps below `ceiling`; negative where none is large enough.
-
-    Those that are taken must not overlap each other.
-    """
-    for start, end in sorted(taken, reverse=True):
-        offset = (ceiling - buffer.nbytes) // buffer.align * buffer.align
-        if offset >= end:
-            return offset
-        ceiling = min(ceiling, start)
-    return (ceiling - buffer.nbytes) // buffer.align * buffer.align
-
-
-def _taken(buffers: Sequence[Buffer], placed: dict[int, int], neighbours: list[int]) -> list[tuple[int, int]]:
-    """(offset, end) of the neighbours that are placed."""
-    return [(placed[j], placed[j] + buffers[j].nbytes) for j in neighbours if j in placed]
+def _highest_offset(buffer: Buffer, forbidden: list[_Forbidden], ceiling: int) -> int:
+    """The highest aligned offset below `ceiling` that nothing forbids; negative where there is none."""
+    offset = (ceiling - buffer.nbytes) // buffer.align * buffer.align
+    for low, high in sorted(forbidden, key=lambda pair: pair[1], reverse=True):
+        if high <= offset:
+            break
+        if low < offset:
+            offset = low // buffer.align * buffer.align
+    return offset
 
 
 def _place_all(
@@ -164,7 +199,7 @@ def _place_all(
 ) -> tuple[int, ...]:
     placed: dict[int, int] = {}
     for i in order:
-        placed[i] = _lowest_offset(buffers[i], _taken(buffers, placed, neighbours[i]))
+        placed[i] = _lowest_offset(buffers[i], _forbidden(buffers, placed, i, neighbours[i]))
     return tuple(placed[i] for i in range(len(buffers)))
 
 
@@ -174,8 +209,8 @@ def _place_from_both_ends(
     """By time: at the bottom while that is free, else as high below `ceiling` as there is room."""
     placed: dict[int, int] = {}
     for i in sorted(range(len(buffers)), key=lambda i: (buffers[i].first, -buffers[i].nbytes)):
-        taken = _taken(buffers, placed, neighbours[i])
-        lowest = _lowest_offset(buffers[i], taken)
-        highest = _highest_offset(buffers[i], taken, ceiling)
+        forbidden = _forbidden(buffers, placed, i, neighbours[i])
+        lowest = _lowest_offset(buffers[i], forbidden)
+        highest = _highest_offset(buffers[i], forbidden, ceiling)
         placed[i] = highest if lowest > 0 and highest >= 0 else lowest
     return tuple(placed[i] for i in range(len(buffers)))

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-#: (bytes, first step, last step, alignment)
-Block = tuple[int, int, int, int]
+#: (stretches of time without gaps: first step, last step, bytes), alignment
+Block = tuple[Sequence[tuple[int, int, int]], int]
 
 
 @dataclass(slots=True)
@@ -54,7 +54,11 @@ def search(blocks: Sequence[Block], best: Sequence[int], *, enough: int, budget:
 
 
 def _extent(blocks: Sequence[Block], offsets: Sequence[int]) -> int:
-    return max((at + block[0] for at, block in zip(offsets, blocks, strict=True)), default=0)
+    return max((at + _largest(block) for at, block in zip(offsets, blocks, strict=True)), default=0)
+
+
+def _largest(block: Block) -> int:
+    return max(nbytes for _, _, nbytes in block[0])
 
 
 @dataclass(slots=True)
@@ -65,6 +69,10 @@ class _Stack:
     capacity: int
     spans: list[range]
     """By block: its sections."""
+    heights: list[list[int]]
+    """By block: its bytes in each of its sections."""
+    largest: list[int]
+    """By block: the most of these."""
     meets: list[list[int]]
     """By block: those that share a section with it."""
     tops: list[int]
@@ -75,19 +83,31 @@ class _Stack:
 
     @classmethod
     def of(cls, blocks: Sequence[Block], capacity: int) -> _Stack:
-        times = sorted({first for _, first, _, _ in blocks} | {last + 1 for _, _, last, _ in blocks})
+        stretches = [stretch for profile, _ in blocks for stretch in profile]
+        times = sorted({first for first, _, _ in stretches} | {last + 1 for _, last, _ in stretches})
         at = {time: number for number, time in enumerate(times)}
-        spans = [range(at[first], at[last + 1]) for _, first, last, _ in blocks]
+        spans = [range(at[profile[0][0]], at[profile[-1][1] + 1]) for profile, _ in blocks]
+        heights = [
+            [nbytes for first, last, nbytes in profile for _ in range(at[first], at[last + 1])]
+            for profile, _ in blocks
+        ]
         waiting = [0] * len(times)
-        for block, span in zip(blocks, spans, strict=True):
-            for section in span:
-                waiting[section] += block[0]
+        for span, height in zip(spans, heights, strict=True):
+            for section, nbytes in zip(span, height, strict=True):
+                waiting[section] += nbytes
         meets = [
             [j for j, b in enumerate(spans) if i != j and a.start < b.stop and b.start < a.stop]
             for i, a in enumerate(spans)
         ]
         return cls(
-            blocks=blocks, capacity=capacity, spans=spans, meets=meets, tops=[0] * len(times), waiting=waiting
+            blocks=blocks,
+            capacity=capacity,
+            spans=spans,
+            heights=heights,
+            largest=[max(height) for height in heights],
+            meets=meets,
+            tops=[0] * len(times),
+            waiting=waiting,
         )
 
     def fill(self, budget: Budget) -> tuple[int, ...] | None:
@@ -117,7 +137,7 @@ class _Stack:
 
     def _offset(self, i: int) -> int:
         """The lowest place on top of everything that is placed and alive with the block."""
-        span, align = self.spans[i], self.blocks[i][3]
+        span, align = self.spans[i], self.blocks[i][1]
         top = max(self.tops[span.start : span.stop])
         return -(-top // align) * align
 
@@ -127,16 +147,16 @@ class _Stack:
         budget.units -= sum(len(self.spans[i]) for i in offsets)
         chosen = []
         for i, offset in offsets.items():
-            if offset < floor or offset + self.blocks[i][0] > self.capacity:
+            if offset < floor or offset + self.largest[i] > self.capacity:
                 continue
             # a whole block that would lie below this one comes first
-            below = (offsets[j] + self.blocks[j][0] for j in self.meets[i] if j in offsets)
+            below = (offsets[j] + self.largest[j] for j in self.meets[i] if j in offsets)
             if offset and any(end <= offset for end in below):
                 continue
             chosen.append(i)
         return sorted(
             chosen,
-            key=lambda i: (offsets[i], -self._pressure(i), -self.blocks[i][0], -len(self.spans[i]), i),
+            key=lambda i: (offsets[i], -self._pressure(i), -self.largest[i], -len(self.spans[i]), i),
         )
 
     def _pressure(self, i: int) -> int:
@@ -145,16 +165,15 @@ class _Stack:
 
     def _put(self, i: int, offset: int) -> None:
         self.offsets[i] = offset
-        size = self.blocks[i][0]
-        for section in self.spans[i]:
-            self.tops[section] = offset + size
-            self.waiting[section] -= size
+        for section, nbytes in zip(self.spans[i], self.heights[i], strict=True):
+            self.tops[section] = offset + nbytes
+            self.waiting[section] -= nbytes
 
     def _take_back(self, i: int, tops: list[int]) -> None:
         del self.offsets[i]
-        for section, top in zip(self.spans[i], tops, strict=True):
+        for section, nbytes, top in zip(self.spans[i], self.heights[i], tops, strict=True):
             self.tops[section] = top
-            self.waiting[section] += self.blocks[i][0]
+            self.waiting[section] += nbytes
 
     def _fits(self, i: int) -> bool:
         """Whether what is still to come can lie on top."""

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compiler import Program, compile_graph, lower
-from harness.compiler.layout import Step
+from harness.compiler import FLAT, Buffer, Program, compile_graph, lower
+from harness.compiler.fold import fold
+from harness.compiler.layout import Sharing, Step
 from harness.graph import Graph, read_tflite
 from tests import tflite_builder as tb
 from tests.kernels.models import PLAIN, check, few
 from tests.tflite_builder import ModelBuilder
+
+from .test_plan import exact, greedy_by_size
 
 Q = PLAIN.input
 
@@ -131,13 +134,13 @@ class Growth:
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> bytes:
-    """Up to ten operations on any earlier value; the last value and maybe others are outputs."""
+def networks(draw: st.DrawFn, most: int = 10) -> bytes:
+    """Up to `most` operations on any earlier value; the last value and maybe others are outputs."""
     net = Growth()
     grow: list[Callable[[int], None]] = [
         net.relu, net.through_float, net.reshape, net.pool, net.pad, net.add, net.add,
     ]  # fmt: skip
-    for _ in range(draw(st.integers(1, 10))):
+    for _ in range(draw(st.integers(1, most))):
         draw(st.sampled_from(grow))(draw(st.sampled_from(net.values[-3:])))
     outputs = [op.outputs[0] for op in net.b.ops if op.outputs[0] in net.values]
     computed = [value for value in outputs if not renames_input(net, value)]
@@ -161,6 +164,47 @@ def renames_input(net: Growth, value: int) -> bool:
 def test_no_step_destroys_what_is_still_needed(data: bytes) -> None:
     graph = graph_of(data)
     simulate(graph, lower(graph))
+
+
+def apart(graph: Graph, program: Program) -> list[Buffer]:
+    """Every value in bytes of its own: what no sharing gives."""
+    root = roots(graph)
+    last = {root[index]: len(program.steps) for index in graph.outputs}
+    for number, step in reversed(list(enumerate(program.steps))):
+        for _, index in activations(graph, step):
+            last.setdefault(root[index], number)
+    made = [(-1, index) for index in graph.inputs]
+    made += [(number, step.op.outputs[0]) for number, step in enumerate(program.steps)]
+    return [
+        Buffer(
+            nbytes=graph.tensors[index].nbytes, first=number, last=max(number, last.get(index, number)),
+            align=graph.tensors[index].dtype.itemsize,
+        )
+        for number, index in made
+    ]  # fmt: skip
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@given(networks())
+def test_sharing_never_costs_anything(data: bytes) -> None:
+    graph = graph_of(data)
+    program = lower(graph)
+    assert program.layout.plan.arena_bytes <= greedy_by_size(apart(graph, program))
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, database=None)
+@given(networks(most=3))
+def test_few_steps_get_the_smallest_arena_that_any_sharing_gives(data: bytes) -> None:
+    """Every choice of every step, each placed by the exact solver of test_plan.py."""
+    graph = graph_of(data)
+    program = lower(graph)
+    known = fold(graph, FLAT)
+    choices = [range(len(step.in_place) + 1) for step in program.steps]
+    smallest = min(
+        exact(Sharing.of(known, program.steps, grow=True, wishes=dict(enumerate(choice))).buffers(FLAT))
+        for choice in itertools.product(*choices)
+    )
+    assert program.layout.plan.arena_bytes == smallest
 
 
 @given(networks())

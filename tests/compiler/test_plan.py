@@ -11,23 +11,35 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.compiler import Buffer, plan, plan_memory
+from harness.compiler.plan import Stretch
 
 quick = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 
 
 @st.composite
 def buffers(draw: st.DrawFn, *, most: int, align: Sequence[int] = (1, 4, 8)) -> list[Buffer]:
-    """Up to `most` buffers with lifetimes over ten steps."""
+    """Up to `most` buffers with lifetimes over ten steps; some change their size on the way."""
     made = []
     for _ in range(draw(st.integers(1, most))):
         first = draw(st.integers(-1, 8))
+        last = first + draw(st.integers(0, 4))
+        sizes = draw(st.lists(st.integers(1, 40), min_size=1, max_size=min(3, last - first + 1)))
+        cuts = [*range(first, first + len(sizes)), last + 1]
         made.append(
             Buffer(
-                nbytes=draw(st.integers(1, 40)), first=first, last=first + draw(st.integers(0, 4)),
-                align=draw(st.sampled_from(align)),
+                nbytes=max(sizes), first=first, last=last, align=draw(st.sampled_from(align)),
+                stretches=tuple(
+                    Stretch(start, end - 1, size)
+                    for (start, end), size in zip(itertools.pairwise(cuts), sizes, strict=True)
+                ),
             )
         )  # fmt: skip
     return made
+
+
+def size_at(buffer: Buffer, step: int) -> int:
+    """Bytes that it takes at a step."""
+    return next((nbytes for first, last, nbytes in buffer.profile() if first <= step <= last), 0)
 
 
 def chain(sizes: Sequence[int]) -> list[Buffer]:
@@ -39,17 +51,26 @@ def aligned(value: int, align: int) -> int:
     return (value + align - 1) // align * align
 
 
-def alive_together(a: Buffer, b: Buffer) -> bool:
-    """Step by step, not by comparing ends."""
-    return bool(set(range(a.first, a.last + 1)) & set(range(b.first, b.last + 1)))
+STEPS = range(-1, 14)
+
+
+def overlap(a: Buffer, a_offset: int, b: Buffer, b_offset: int) -> bool:
+    """Whether they share a byte at some step."""
+    return any(
+        size_at(a, step) and size_at(b, step)
+        and a_offset < b_offset + size_at(b, step) and b_offset < a_offset + size_at(a, step)
+        for step in range(max(a.first, b.first), min(a.last, b.last) + 1)
+    )  # fmt: skip
 
 
 def stacked(given: Sequence[Buffer], order: Sequence[int]) -> int:
     """Arena of placing each buffer on top of everything that it meets and that came before it."""
-    tops: dict[int, int] = {}
+    tops = dict.fromkeys(STEPS, 0)
     for i in order:
-        floor = max((tops[j] for j in tops if alive_together(given[i], given[j])), default=0)
-        tops[i] = aligned(floor, given[i].align) + given[i].nbytes
+        alive = [step for step in STEPS if size_at(given[i], step)]
+        offset = aligned(max(tops[step] for step in alive), given[i].align)
+        for step in alive:
+            tops[step] = offset + size_at(given[i], step)
     return max(tops.values())
 
 
@@ -62,7 +83,7 @@ def greedy_by_size(given: Sequence[Buffer]) -> int:
     """Arena of TensorFlow Lite Micro's planner: largest first, each into the first gap that holds it."""
     placed: list[tuple[int, Buffer]] = []
     for buffer in sorted(given, key=lambda b: (-b.nbytes, b.first)):
-        taken = sorted((at, at + b.nbytes) for at, b in placed if alive_together(b, buffer))
+        taken = sorted((at, at + b.nbytes) for at, b in placed if overlap(b, 0, buffer, 0))
         offset = 0
         for low, high in taken:
             if offset + buffer.nbytes <= low:
@@ -83,9 +104,8 @@ def test_a_plan_is_sound_whatever_the_search_may_spend(given: list[Buffer], budg
         assert offset % buffer.align == 0
         assert offset + buffer.nbytes <= made.arena_bytes
     for (at, a), (bt, b) in itertools.combinations(places, 2):
-        if alive_together(a, b):
-            assert at + a.nbytes <= bt or bt + b.nbytes <= at
-    busiest = max(sum(b.nbytes for b in given if b.first <= step <= b.last) for step in range(-1, 13))
+        assert not overlap(a, at, b, bt)
+    busiest = max(sum(size_at(b, step) for b in given) for step in STEPS)
     assert made.lower_bound_bytes == busiest
     assert busiest <= made.arena_bytes <= greedy_by_size(given)
 

@@ -8,7 +8,6 @@ which reaches outside of its own tensors is caught although all of them share on
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +18,12 @@ from harness.compiler.emit import generate_config, generate_source
 from harness.graph import Graph, read_tflite
 from harness.records import verify
 from harness.reference import interpret
-from tests.native_model import FLAGS, INCLUDES, declared_kernels, kernel_archive, model_folder, run
+from tests.native_model import INCLUDES, declared_kernels, kernel_archive, model_folder, run
 
 from .models import Array, random_inputs
 from .one_op import side_by_side
 from .samples import SAMPLES
-
-SANITIZE = (
-    *FLAGS, "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all",
-)  # fmt: skip
-
-RED_ZONE_BYTES = 64
+from .sanitized import SANITIZE, spans, spread
 
 MAIN = """
 #include <stdio.h>
@@ -61,34 +55,9 @@ int main(void)
 """
 
 
-def spread(program: Program) -> Program:
-    """The same program with every tensor alone between two red zones."""
-    offsets: dict[int, int] = {}
-    end = RED_ZONE_BYTES
-    for index in program.layout.offsets:
-        offsets[index] = end
-        end += -(-program.graph.tensors[index].nbytes // 8) * 8 + RED_ZONE_BYTES
-    scratch: dict[tuple[int, str], int] = {}
-    for number, step in enumerate(program.steps):
-        for room in step.scratches:
-            scratch[number, room.role] = end
-            end += -(-room.nbytes // 8) * 8 + RED_ZONE_BYTES
-    layout = program.layout
-    plan = replace(layout.plan, arena_bytes=end)
-    return replace(program, layout=replace(layout, offsets=offsets, scratch_offsets=scratch, plan=plan))
-
-
 def executable(program: Program, source: str) -> Path:
     """`source` as a program that reads one sample and writes its outputs."""
-    layout = program.layout
-    spans = [(at, program.graph.tensors[i].nbytes) for i, at in layout.offsets.items()]
-    rooms = {
-        (number, room.role): room.nbytes
-        for number, step in enumerate(program.steps)
-        for room in step.scratches
-    }
-    spans += [(at, rooms[key]) for key, at in layout.scratch_offsets.items()]
-    places = ", ".join(f"{{{at}, {nbytes}}}" for at, nbytes in spans)
+    places = ", ".join(f"{{{at}, {nbytes}}}" for at, nbytes in spans(program))
     folder = model_folder(
         {"model.c": source, "model_config.h": generate_config(program), "main.c": MAIN % places}
     )
