@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
@@ -32,7 +33,7 @@ def seconds(data: bytes) -> float:
 def test_cost_grows_as_n_log_n() -> None:
     cost = {depth: seconds(deep_network(depth)) for depth in DEPTHS}
     print("\ncompiling by depth:", ", ".join(f"{n} layers {t * 1000:.0f} ms" for n, t in cost.items()))
-    for less, more in zip(DEPTHS, DEPTHS[1:], strict=False):
+    for less, more in itertools.pairwise(DEPTHS):
         allowed = more * math.log(more) / (less * math.log(less))
         print(f"{more} / {less} layers: {cost[more] / cost[less]:.2f} (n log n: {allowed:.2f})")
     first, last = DEPTHS[1], DEPTHS[-1]
