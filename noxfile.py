@@ -60,3 +60,12 @@ def fuzz(session: nox.Session) -> None:
 def sizes(session: nox.Session) -> None:
     """Build every case and show flash, model, RAM and arena beside the committed reference run."""
     session.run("python", "-m", "tests.sizes", *session.posargs)
+
+
+@nox.session(default=False)
+def size_tables(session: nox.Session) -> None:
+    """Measure the code of every kernel on every board: what `quantrig analyze` estimates from.
+
+    Writes harness/analyze/sizes; arguments name environments of firmware/platformio.ini.
+    """
+    session.run("python", "-m", "tests.size_tables", *session.posargs)

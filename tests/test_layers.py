@@ -81,6 +81,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     },
     "live": set(),
     "traps": {"boards", "serial_ports"},
+    "analyze": {"boards", "compiler", "graph"},
     "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
     "cli": {
         "boards", "desk_view", "hardware_map", "live", "report", "rows", "run_reader", "runs", "serial_ports",
@@ -99,7 +100,7 @@ HEAVY: Final[dict[str, set[str]]] = {
     "tensorflow_model_optimization": {"workloads", "quantize"},
     "tflite_micro": {"interpreters"},
     "pandas": {"run_reader", "report"},
-    "matplotlib": {"report"},
+    "matplotlib": {"analyze", "report"},
     "sklearn": {"workloads"},
     "serial": {"link", "serial_ports"},
     "platformio": {"build"},
