@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.compiler.cpu import AVR, FLAT, Cpu, cpu_named
 from harness.compiler.emit import MODEL_ABI, generate_config, generate_source, tables
-from harness.compiler.lower import Program, lower
+from harness.compiler.lower import Program, Refusal, lower, refusals
 from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
 from harness.errors import UnsupportedError
 from harness.graph import DType, Graph
@@ -22,10 +22,12 @@ __all__ = [
     "GeneratedSource",
     "MemoryPlan",
     "Program",
+    "Refusal",
     "compile_graph",
     "cpu_named",
     "lower",
     "plan_memory",
+    "refusals",
 ]
 
 

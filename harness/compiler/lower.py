@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from harness.compiler.kernels.common import unsupported
 from harness.compiler.layout import ArenaLayout, Step, lay_out, variables
 from harness.compiler.site import Site
 from harness.errors import UnsupportedError
-from harness.graph import DType, Graph, Tensor
+from harness.graph import DType, Graph, Op, Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +70,51 @@ def lower(graph: Graph, cpu: Cpu = FLAT) -> Program:
         layout=lay_out(known, steps, cpu),
         states=tuple(State(tensor=t, fill=_reset_byte(t)) for t in variables(known.graph)),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """An operation that the engine cannot do; `op` is None where the model as a whole is the reason."""
+
+    op: Op | None
+    why: str
+    fix: str
+
+
+def refusals(graph: Graph, cpu: Cpu = FLAT) -> tuple[Refusal, ...]:
+    """Every operation that `lower` would refuse, in order; what follows from one may hide another."""
+    found: dict[int | None, Refusal] = {}
+
+    def tried(op: Op | None, work: Callable[[], object]) -> bool:
+        try:
+            work()
+        except UnsupportedError as error:
+            _note_refusal(graph, op, error, found)
+            return False
+        return True
+
+    for op in graph.ops:
+        tried(op, partial(_check_op, Site(graph=graph, op=op, cpu=cpu)))
+    if not tried(None, lambda: fold(graph, cpu)):
+        return tuple(found.values())
+    known = fold(graph, cpu)
+    for op in known.ops:
+        if op.index not in found:
+            tried(op, partial(_step, Site(graph=known.graph, op=op, cpu=cpu)))
+    if not found:
+        tried(None, lambda: lower(graph, cpu))
+    return tuple(sorted(found.values(), key=lambda refusal: refusal.op.index if refusal.op else -1))
+
+
+def _note_refusal(
+    graph: Graph, op: Op | None, error: UnsupportedError, found: dict[int | None, Refusal]
+) -> None:
+    """Keep the first reason against an operation, without the name that the message begins with."""
+    named = re.match(rf"{re.escape(graph.name)}: operation (\d+) \w+ ", error.what)
+    if op is None and named:
+        op = graph.ops[int(named[1])]
+    why = error.what[named.end() :] if named else error.what
+    found.setdefault(op.index if op else None, Refusal(op=op, why=why, fix=error.fix))
 
 
 def _reset_byte(tensor: Tensor) -> int:
