@@ -326,3 +326,14 @@ def slice_options(*, shrink_axis_mask: int = 0, begin_mask: int = 0, end_mask: i
         "EndMask": end_mask,
         "ShrinkAxisMask": shrink_axis_mask,
     }
+
+
+def leaky_relu_options(alpha: float) -> Options:
+    """LEAKY_RELU."""
+    return "LeakyReluOptions", {"Alpha": alpha}
+
+
+def cast_options(source: str, target: str) -> Options:
+    """CAST between two element types."""
+    kinds = (getattr(tflite.TensorType, name.upper()) for name in (source, target))
+    return "CastOptions", dict(zip(("InDataType", "OutDataType"), kinds, strict=True))

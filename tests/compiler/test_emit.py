@@ -19,7 +19,8 @@ from harness.compiler import GeneratedSource, compile_graph
 from harness.compiler.kernel_call import float_literal, int32_literal
 from harness.graph import read_tflite
 from tests import tflite_builder as tb
-from tests.kernels.models import add, softmax, unary
+from tests.kernels.models import add, softmax
+from tests.kernels.models_unary import unary
 from tests.kernels.models_window import Window, convolution, fully_connected
 from tests.native_model import FIRMWARE, INCLUDES, KERNELS, model_folder, native_model, run
 from tests.tflite_builder import ModelBuilder

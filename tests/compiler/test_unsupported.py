@@ -13,7 +13,8 @@ from harness.compiler import compile_graph
 from harness.errors import UnsupportedError
 from harness.graph import read_tflite
 from tests import tflite_builder as tb
-from tests.kernels.models import PLAIN, Quant, mean, softmax, unary
+from tests.kernels.models import PLAIN, Quant, mean, softmax
+from tests.kernels.models_unary import unary
 from tests.tflite_builder import ModelBuilder, Options
 
 Q: dict[str, Any] = PLAIN.input

@@ -41,7 +41,8 @@ from harness.graph import (
     read_tflite,
 )
 from tests import tflite_builder as tb
-from tests.kernels.models import mean, pad, softmax, unary
+from tests.kernels.models import mean, pad, softmax
+from tests.kernels.models_unary import unary
 from tests.kernels.models_window import Window, convolution, depthwise
 from tests.tflite_builder import ModelBuilder
 

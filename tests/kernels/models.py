@@ -109,39 +109,6 @@ def check(
 
 
 @OneOp
-def unary(
-    b: tb.ModelBuilder,
-    kind: str,
-    dtype: str,
-    shape: Shape,
-    *,
-    quant: Quant = PLAIN,
-    options: tb.Options | None = None,
-) -> Ends:
-    """RELU, RELU6 or QUANTIZE int8 -> int8: one tensor in, the same shape and type out."""
-    x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))
-    y = b.tensor(shape, dtype, **(quant.rescaled if dtype == "int8" else {}))
-    b.op(kind, [x], [y], options)
-    return [x], [y]
-
-
-@OneOp
-def quantize(b: tb.ModelBuilder, shape: Shape, *, scale: float, zero_point: int) -> Ends:
-    """QUANTIZE float32 -> int8."""
-    x, y = b.tensor(shape, "float32"), b.tensor(shape, "int8", scale=scale, zero_point=zero_point)
-    b.op("QUANTIZE", [x], [y])
-    return [x], [y]
-
-
-@OneOp
-def dequantize(b: tb.ModelBuilder, shape: Shape, *, scale: float, zero_point: int) -> Ends:
-    """DEQUANTIZE int8 -> float32."""
-    x, y = b.tensor(shape, "int8", scale=scale, zero_point=zero_point), b.tensor(shape, "float32")
-    b.op("DEQUANTIZE", [x], [y])
-    return [x], [y]
-
-
-@OneOp
 def mean(
     b: tb.ModelBuilder,
     dtype: str,

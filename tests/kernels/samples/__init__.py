@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.kernels.one_op import Sample, side_by_side
-from tests.kernels.samples import arithmetic, basic, moving
+from tests.kernels.samples import arithmetic, basic, moving, unary
 
 SAMPLES: Mapping[str, Sample] = {
     **arithmetic.SAMPLES,
     **basic.SAMPLES,
     **moving.SAMPLES,
+    **unary.SAMPLES,
 }
 #: Name of a model -> the samples in it.
 NETS: Mapping[str, tuple[str, ...]] = {
     **arithmetic.NETS,
     **basic.NETS,
     **moving.NETS,
+    **unary.NETS,
 }
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from tests.kernels.models import Quant, add, add_constant, dequantize, mean, pad, quantize, softmax, unary
+from tests.kernels.models import Quant, add, add_constant, mean, pad, softmax
+from tests.kernels.models_unary import dequantize, quantize, unary
 from tests.kernels.models_window import Window, convolution, depthwise, fully_connected, pool
 from tests.kernels.one_op import Sample
 
