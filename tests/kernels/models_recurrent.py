@@ -38,6 +38,8 @@ class LstmQuant:
     hidden_zero: int = 5
     cell_power: int = -11
     weight_scale: float = 0.01
+    bias: int = 3000
+    """Largest, in products of stored values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,38 +70,28 @@ def lstm(
     *,
     quant: LstmQuant = PLAIN,
     clip: float = 0.0,
-    bias: int = 3000,
+    dequantized: bool = False,
     seed: int = 1,
 ) -> Ends:
-    """All four gates with random weights; biases are within +-`bias` of the products' scale."""
+    """All four gates with random weights; in int8 with a scale of its own for each.
+
+    `dequantized` stores the weights of a hybrid as the real numbers that they stand for.
+    """
     dtype, weight_dtype, cell_dtype, bias_dtype = LSTM_FORMS[form]
     rng = np.random.default_rng(seed)
-    integers = dtype != "float32"
-    zeros = dtype == "int8"
-    fine = 2.0**-8 if dtype == "int16" else 1.0
-    input_scale, hidden_scale = quant.input_scale * fine, quant.hidden_scale * fine
-    x_scale: dict[str, Any] = (
-        {"scale": input_scale, "zero_point": quant.input_zero * zeros} if integers else {}
+    x_scale, h_scale = (
+        _stored(dtype, quant.input_scale, quant.input_zero),
+        _stored(dtype, quant.hidden_scale, quant.hidden_zero),
     )
-    h_scale: dict[str, Any] = (
-        {"scale": hidden_scale, "zero_point": quant.hidden_zero * zeros} if integers else {}
-    )
-    c_scale: dict[str, Any] = {"scale": 2.0**quant.cell_power} if integers else {}
+    c_scale = {} if dtype == "float32" else {"scale": 2.0**quant.cell_power}
     x = b.tensor(size.rows(size.inputs), dtype, **x_scale)
     y = b.tensor(size.rows(size.units), dtype, **h_scale)
-    weights, biases = [], []
-    for _ in range(4):
-        w = _weight(b, rng, weight_dtype, (size.units, size.inputs), quant.weight_scale)
-        weights.append(w)
-    weights += [_weight(b, rng, weight_dtype, (size.units, size.units), quant.weight_scale) for _ in range(4)]
-    for _ in range(4):
-        values = rng.integers(-bias, bias + 1, size.units)
-        if integers:
-            product = [input_scale * quant.weight_scale]
-            stored = values if dtype == "int8" else values.astype(np.int64) * 256
-            biases.append(b.constant(stored, bias_dtype, scales=product))
-        else:
-            biases.append(b.constant(values / 3000.0, bias_dtype))
+    shapes = [(size.units, size.inputs)] * 4 + [(size.units, size.units)] * 4
+    weights = [
+        _weight(b, rng, weight_dtype, shape, scale=quant.weight_scale, dequantized=dequantized)
+        for shape in shapes
+    ]
+    biases = [_bias(b, rng, bias_dtype, size.units, quant.bias) for _ in range(4)]
     shape = (size.batches, size.units)
     hidden = b.tensor(shape, dtype, is_variable=True, **h_scale)
     cell = b.tensor(shape, cell_dtype, is_variable=True, **c_scale)
@@ -109,14 +101,38 @@ def lstm(
     return [x], [y]
 
 
+def _stored(dtype: str, scale: float, zero: int) -> dict[str, Any]:
+    """Quantization of a tensor; int16 has the same range with a zero point of 0."""
+    if dtype == "float32":
+        return {}
+    return {"scale": scale, "zero_point": zero} if dtype == "int8" else {"scale": scale / 256}
+
+
+def _bias(b: tb.ModelBuilder, rng: np.random.Generator, dtype: str, units: int, largest: int) -> int:
+    """A bias; its own scale is read by nobody."""
+    values = rng.integers(-largest, largest + 1, units)
+    if dtype == "float32":
+        return b.constant(values / 3000.0, dtype)
+    return b.constant(values * (256 if dtype == "int64" else 1), dtype, scales=[1.0])
+
+
 def _weight(
-    b: tb.ModelBuilder, rng: np.random.Generator, dtype: str, shape: tuple[int, int], scale: float
+    b: tb.ModelBuilder,
+    rng: np.random.Generator,
+    dtype: str,
+    shape: tuple[int, int],
+    *,
+    scale: float,
+    dequantized: bool,
 ) -> int:
     """Random weights, in int8 with a scale from half of `scale` to all of it."""
     if dtype == "float32":
         return b.constant(rng.normal(size=shape) * 0.7, dtype)
     own = float(np.float32(scale * rng.uniform(0.5, 1.0)))
-    return b.constant(rng.integers(-127, 128, shape), dtype, scales=[own])
+    stored = rng.integers(-127, 128, shape)
+    if dequantized:
+        return b.constant(stored.astype(np.float32) * np.float32(own), "float32")
+    return b.constant(stored, dtype, scales=[own])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,7 +34,6 @@ from harness.compiler.kernels.recurrent import (
     asymmetric,
     constant_of,
     factor,
-    float32_product,
     has_input,
     state_tensor,
     symmetric,
@@ -140,15 +139,15 @@ def _output_bias(site: Site, time: Array, units: int) -> Constant:
 
 
 def _scales(site: Site) -> Constant:
-    """struct nn_svdf_scales; the reference multiplies and divides the scales in float32."""
+    """struct nn_svdf_scales; unlike a layer's, no product of scales is rounded to float32."""
     x, y, memory = (
         asymmetric(site, t) for t in (tensor_in(site, 0), tensor_out(site), tensor_in(site, _STATE))
     )
     feature, time = (symmetric(site, tensor_in(site, position)).scale for position in (_FEATURE, _TIME))
-    to_state = np.float32(float32_product(x.scale, feature)) / np.float32(memory.scale)
-    to_output = np.float32(float32_product(memory.scale, time)) / np.float32(y.scale)
+    to_state = x.scale * feature / memory.scale
+    to_output = memory.scale * time / y.scale
     fields = (
-        factor(*quantize_multiplier(float(to_state))), factor(*quantize_multiplier(float(to_output))),
+        factor(*quantize_multiplier(to_state)), factor(*quantize_multiplier(to_output)),
         str(memory.zero_point), str(y.zero_point),
     )  # fmt: skip
     return structure("scales", "struct nn_svdf_scales", fields)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.kernels.one_op import Sample, side_by_side
-from tests.kernels.samples import arithmetic, basic, moving, unary
+from tests.kernels.samples import arithmetic, basic, moving, recurrent, unary
 
 SAMPLES: Mapping[str, Sample] = {
     **arithmetic.SAMPLES,
     **basic.SAMPLES,
     **moving.SAMPLES,
     **unary.SAMPLES,
+    **recurrent.SAMPLES,
 }
 #: Name of a model -> the samples in it.
 NETS: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ NETS: Mapping[str, tuple[str, ...]] = {
     **basic.NETS,
     **moving.NETS,
     **unary.NETS,
+    **recurrent.NETS,
 }
 
 
