@@ -149,7 +149,7 @@ def check_layers(
                 found = run_steps(
                     transport, program, chosen, stream=stream, digest=firmware.firmware_sha256, timing=timing
                 )
-    return LayerReport(layers=tuple(_layers(graph, program, found, trace, remark)), remark=remark)
+    return compare(graph, program, found, trace, remark)
 
 
 def run_steps(
@@ -202,10 +202,17 @@ def _bytes(values: Array) -> bytes:
     return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
 
 
-def _layers(
-    graph: Graph, program: Program, found: Mapping[int, Array], trace: Trace, remark: str
-) -> list[Layer]:
-    """One per output of each operation in the model's order, then one per variable."""
+def compare(
+    graph: Graph, program: Program, found: Mapping[int, Array], trace: Trace, remark: str = ""
+) -> LayerReport:
+    """Every output of each operation in the model's order, then every variable, against the oracle's.
+
+    Args:
+        graph: the model that `program` was made from.
+        found: what `run_steps` gives; empty where nothing ran.
+        trace: the oracle's tensors after the same samples.
+        remark: why nothing ran.
+    """
     numbers = {step.op.index: number for number, step in enumerate(program.steps)}
     outcomes = {folded.op.index: folded.outcome for folded in program.folded}
     samples = len(next(iter(trace.values.values())))
@@ -225,7 +232,7 @@ def _layers(
     for state in program.states:
         layer = _blank(state.tensor, "variable", trace.oracle, step=len(program.steps) - 1)
         layers.append(_compared(layer, found.get(state.tensor.index), trace, remark))
-    return layers
+    return LayerReport(layers=tuple(layers), remark=remark)
 
 
 def _blank(tensor: Tensor, kind: str, oracle: str, *, step: int | None) -> Layer:
