@@ -16,16 +16,16 @@ SAMPLES: Mapping[str, Sample] = {
     **arithmetic.SAMPLES,
     **basic.SAMPLES,
     **moving.SAMPLES,
-    **unary.SAMPLES,
     **recurrent.SAMPLES,
+    **unary.SAMPLES,
 }
 #: Name of a model -> the samples in it.
 NETS: Mapping[str, tuple[str, ...]] = {
     **arithmetic.NETS,
     **basic.NETS,
     **moving.NETS,
-    **unary.NETS,
     **recurrent.NETS,
+    **unary.NETS,
 }
 
 
