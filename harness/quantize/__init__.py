@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from harness.errors import ConfigError
-from harness.quantize import float32, ptq_int8, qat_int8
+from harness.quantize import dynamic_int8, float16, float32, ptq_int8, ptq_int16x8, qat_int8
 from harness.quantize.variant import Variant
 from harness.workloads import DataSet
 
@@ -39,6 +39,9 @@ VARIANTS: Mapping[str, Recipe] = {
     float32.NAME: float32,
     ptq_int8.NAME: ptq_int8,
     qat_int8.NAME: qat_int8,
+    ptq_int16x8.NAME: ptq_int16x8,
+    dynamic_int8.NAME: dynamic_int8,
+    float16.NAME: float16,
 }
 
 

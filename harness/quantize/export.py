@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import enum
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,42 +14,116 @@ from harness.errors import QuantizeError, UnsupportedError
 from harness.workloads.dataset import FloatArray
 from harness.workloads.runtime import tensorflow
 
+#: Keras layers that walk along time.
+_RECURRENT: Final = ("LSTM", "GRU", "SimpleRNN", "RNN", "LSTMCell", "GRUCell", "SimpleRNNCell")
 
-def export(model: Any, *, int8: bool, calibration: FloatArray | None = None) -> bytes:
-    """The .tflite of `model`, float32 or full-integer int8 (inputs and outputs included).
 
-    `calibration` (samples, ...) sets the activations' ranges; None where fake quantization already does.
+class Form(enum.Enum):
+    """What numbers a .tflite is made of; the value is the type of its input and output."""
+
+    FLOAT32 = "FLOAT32"
+    FLOAT16 = "float32 ends, weights of float16"
+    DYNAMIC_INT8 = "float32 ends, weights of int8"
+    INT8 = "INT8"
+    INT16X8 = "INT16"
+
+    @property
+    def ends(self) -> str:
+        """Type of the file's input and output, as TensorFlow Lite names it."""
+        return self.value if self in (Form.INT8, Form.INT16X8) else "FLOAT32"
+
+
+def export(
+    model: Any, form: Form, *, sample_shape: Sequence[int], calibration: FloatArray | None = None
+) -> bytes:
+    """The .tflite of `model`; of an integer form its inputs and outputs are integers, too.
+
+    Where TensorFlow Lite has no integer form of an operation, it may compute in float32 between the others.
+
+    Args:
+        sample_shape: of one input; it also decides the sizes that the model leaves open.
+        calibration: inputs (samples, ...) that set the activations' ranges; None where fake quantization
+            already does.
 
     Raises:
-        UnsupportedError: TensorFlow Lite has no (integer) form of an operation.
+        UnsupportedError: TensorFlow Lite has no form of an operation that can be used here.
         QuantizeError: the converter failed otherwise, or made something else.
     """
-    tf = tensorflow()
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    spec = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="input")
-    # A function with the batch fixed: the converter then folds every shape computation away.
-    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
-    # Frozen first: only among a graph's own nodes does the converter look for fake quantization.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
-    if int8:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-    if calibration is not None:
-        # Not for fake quantization: the converter then asks for samples all the same.
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in calibration)
+    converter = _converter(model, (1, *sample_shape))
+    _configure(converter, form, calibration)
     try:
         content = bytes(converter.convert())
     except Exception as error:  # the converter raises its own and bare exceptions alike
         raise _conversion_error(error) from error
-    _check(content, dtype="INT8" if int8 else "FLOAT32")
+    _check(content, form)
     return content
+
+
+def _converter(model: Any, shape: tuple[int, ...]) -> Any:
+    tf = tensorflow()
+    recurrent = [layer for layer in model._flatten_layers() if type(layer).__name__ in _RECURRENT]
+    for layer in recurrent:
+        _refuse_loop(layer)
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    spec = tf.TensorSpec(shape, tf.float32, name="input")
+    # A function with the batch fixed: the converter then folds every shape computation away.
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
+    if recurrent:
+        # Not frozen: in a frozen graph the converter does not find the LSTM.
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    # Frozen first: only among a graph's own nodes does the converter look for fake quantization.
+    return tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
+
+
+def _refuse_loop(layer: Any) -> None:
+    """Raise where the converter would make a loop (WHILE), which no microcontroller engine runs.
+
+    With int8 its calibration even crashes on one.
+    """
+    kind, config = type(layer).__name__, layer.get_config()
+    if kind.endswith("Cell") or config.get("unroll"):
+        return
+    plain = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True, "stateful": False}
+    wrong = [f"{key}={config[key]!r}" for key, value in plain.items() if config.get(key, value) != value]
+    if kind == "LSTM" and not wrong and not config.get("recurrent_dropout"):
+        return
+    cause = f" with {', '.join(wrong)}" if kind == "LSTM" and wrong else ""
+    raise UnsupportedError(
+        f"Layer {layer.name}: TensorFlow Lite makes a loop of a {kind}{cause}.",
+        cause="Only an LSTM with the default activations, with biases and not stateful is one operation.",
+        fix="Use such an LSTM, or build the layer with unroll=True.",
+    )
+
+
+def _configure(converter: Any, form: Form, calibration: FloatArray | None) -> None:
+    tf = tensorflow()
+    if form is Form.FLOAT32:
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if form is Form.FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    if form in (Form.INT8, Form.INT16X8):
+        dtype = tf.int8 if form is Form.INT8 else tf.int16
+        converter.inference_input_type = converter.inference_output_type = dtype
+    if calibration is not None:
+        # Not for fake quantization: the converter then asks for samples all the same.
+        sets = tf.lite.OpsSet
+        wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [
+            wide if form is Form.INT16X8 else sets.TFLITE_BUILTINS_INT8,
+        ]
+        converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in calibration)
 
 
 def _conversion_error(error: Exception) -> Exception:
     text = str(error)
+    lacking = re.findall(r"Quantization to 16x8-bit not yet supported for op: '([A-Z0-9_]+)'", text)
+    if lacking:
+        return UnsupportedError(
+            f"TensorFlow Lite's converter has no int16 form of {', '.join(dict.fromkeys(lacking))}.",
+            fix="Use ptq-int8 or float32, or other layers.",
+        )
     missing = re.findall(r"(?:tf|tfl)\.[A-Za-z0-9_]+", text)
     if "neither a custom op nor a flex op" in text or "not supported" in text.lower():
         named = f": {missing[0]}" if missing else ""
@@ -59,22 +135,17 @@ def _conversion_error(error: Exception) -> Exception:
     return QuantizeError(f"TensorFlow's converter failed: {first}.")
 
 
-def _check(content: bytes, *, dtype: str) -> None:
+def _check(content: bytes, form: Form) -> None:
     import tflite
 
     model = tflite.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
-    ends = {"input": graph.InputsAsNumpy(), "output": graph.OutputsAsNumpy()}
-    wanted = getattr(tflite.TensorType, dtype)
-    for end, tensors in ends.items():
+    wanted = getattr(tflite.TensorType, form.ends)
+    for end, tensors in {"input": graph.InputsAsNumpy(), "output": graph.OutputsAsNumpy()}.items():
         if len(tensors) != 1 or model.SubgraphsLength() != 1:
             raise QuantizeError(
                 f"The converter made a model with {len(tensors)} {end}s.", fix="Give a model with one."
             )
         tensor = graph.Tensors(int(tensors[0]))
         if tensor.Type() != wanted or tensor.ShapeAsNumpy()[0] != 1:
-            raise QuantizeError(f"The converter made an {end} that is not {dtype} with a batch of one.")
-    for index in range(graph.TensorsLength()):
-        if dtype == "INT8" and graph.Tensors(index).Type() == tflite.TensorType.FLOAT32:
-            name = graph.Tensors(index).Name().decode("utf-8", "replace")
-            raise UnsupportedError(f"TensorFlow Lite has no int8 form of the operation that yields {name}.")
+            raise QuantizeError(f"The converter made an {end} that is not {form.ends} with a batch of one.")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.quantize.export import export
+from harness.quantize.export import Form, export
 from harness.quantize.variant import Variant
 from harness.workloads import DataSet
 
@@ -17,5 +17,6 @@ OPTIONS: frozenset[str] = frozenset()
 
 def convert(model: Any, data: DataSet, *, options: Mapping[str, str], seed: int) -> Variant:
     """See `Recipe`; has no options and draws nothing."""
-    del data, options, seed
-    return Variant(name=NAME, options="", tflite=export(model, int8=False))
+    del options, seed
+    tflite = export(model, Form.FLOAT32, sample_shape=data.sample_shape)
+    return Variant(name=NAME, options="", tflite=tflite)

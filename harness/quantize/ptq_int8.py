@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.quantize.calibration import calibration_inputs
-from harness.quantize.export import export
+from harness.quantize.export import Form, export
 from harness.quantize.variant import Variant, join_options
 from harness.workloads import DataSet
 
@@ -19,6 +19,5 @@ OPTIONS: frozenset[str] = frozenset({"calib"})
 def convert(model: Any, data: DataSet, *, options: Mapping[str, str], seed: int) -> Variant:
     """See `Recipe`; `calib` is the number of calibration samples."""
     inputs = calibration_inputs(data, options, seed=seed)
-    return Variant(
-        name=NAME, options=join_options(options), tflite=export(model, int8=True, calibration=inputs)
-    )
+    tflite = export(model, Form.INT8, sample_shape=data.sample_shape, calibration=inputs)
+    return Variant(name=NAME, options=join_options(options), tflite=tflite)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QuantizeError, UnsupportedError
-from harness.quantize.export import export
+from harness.quantize.export import Form, export
 from harness.quantize.variant import Variant
 from harness.workloads import DataSet
 from harness.workloads.dataset import FloatArray
@@ -42,7 +42,8 @@ def convert(model: Any, data: DataSet, *, options: Mapping[str, str], seed: int)
     student = fake_quantized(model)
     settle_ranges(student, data.x_train, seed=seed)
     distil(model, student, data.x_train, seed=seed)
-    return Variant(name=NAME, options="", tflite=export(student, int8=True))
+    tflite = export(student, Form.INT8, sample_shape=data.sample_shape)
+    return Variant(name=NAME, options="", tflite=tflite)
 
 
 def fake_quantized(model: Any) -> Any:

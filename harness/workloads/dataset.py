@@ -45,6 +45,11 @@ class DataSet:
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 raise ValueError(f"{split}: holds NaN or infinity")
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return self.x_train.shape[1:]
+
     def save(self, path: Path) -> None:
         """Write the six arrays to an .npz file."""
         with path.open("wb") as file:
