@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A .tflite file as a graph of frozen values, and what can be counted on it."""
 
-from harness.graph.analysis import count_macs, count_params, op_macs
+from harness.graph.analysis import count_macs, count_params, learned, op_macs
 from harness.graph.dtypes import DType
 from harness.graph.nodes import Graph, Op, Quantization, Tensor
 from harness.graph.params import (
@@ -61,6 +61,7 @@ __all__ = [
     "WindowParams",
     "count_macs",
     "count_params",
+    "learned",
     "op_macs",
     "read_tflite",
     "to_real",
