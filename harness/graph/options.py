@@ -75,6 +75,12 @@ def _activation(options: Any) -> Activation:
     return _ACTIVATIONS[options.FusedActivationFunction()]
 
 
+def _bias_type(options: Any) -> DType | None:
+    """The type that the options declare for a bias; float32, the schema's default, declares nothing."""
+    declared = DTYPES.get(options.QuantizedBiasType())
+    return None if declared is DType.FLOAT32 else declared
+
+
 def _window(options: Any, **own: Any) -> Params:
     """What every sliding window has, and what is its kind's own."""
     return WindowParams(
@@ -92,7 +98,7 @@ def _convolution(table: Any) -> Params:
         options,
         dilation_height=options.DilationHFactor(),
         dilation_width=options.DilationWFactor(),
-        quantized_bias_type=DTYPES.get(options.QuantizedBiasType()),
+        quantized_bias_type=_bias_type(options),
     )
 
 
@@ -122,7 +128,7 @@ def _fully_connected(table: Any) -> Params:
     return FullyConnectedParams(
         activation=_activation(options),
         keep_num_dims=bool(options.KeepNumDims()),
-        quantized_bias_type=DTYPES.get(options.QuantizedBiasType()),
+        quantized_bias_type=_bias_type(options),
     )
 
 

@@ -35,13 +35,15 @@ def quants(draw: st.DrawFn, gain_low: float, gain_high: float) -> Quant:
 
 #: Gains of layers with weights: accumulators are in the thousands, but a shift to the left must work.
 layer_quants = quants(-14, 2)
+#: The same for int16 activations, whose accumulators have eight bits more; from 2^7 the reference refuses.
+layer_quants_int16 = quants(-22, 6)
 #: Gains of operations on single values.
 value_quants = quants(-3, 3)
 
 
 @st.composite
 def windows(draw: st.DrawFn, *, dilated: bool = True) -> Window:
-    """Images of 1x1 to 9x9, upright and flat ones often; VALID only where a window fits."""
+    """One or two images of 1x1 to 9x9, upright and flat ones often; VALID only where a window fits."""
     sides = st.one_of(st.just(1), st.integers(1, 9))
     size = (draw(sides), draw(sides))
     kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
@@ -51,6 +53,7 @@ def windows(draw: st.DrawFn, *, dilated: bool = True) -> Window:
     dilations = (draw(steps), draw(steps)) if dilated else (1, 1)
     fits = all((k - 1) * d < s for k, d, s in zip(kernel, dilations, size, strict=True))
     return Window(
+        batch=draw(st.sampled_from([1, 1, 2])),
         size=size,
         channels=draw(st.integers(1, 5)),
         kernel=kernel,

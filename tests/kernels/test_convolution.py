@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CONV_2D and DEPTHWISE_CONV_2D against the oracle."""
+"""CONV_2D and DEPTHWISE_CONV_2D against the oracle, in every form."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from harness.compiler import compile_graph
+from harness.graph import read_tflite
+
 from .models import PLAIN, Quant, check, few
-from .models_window import Window, convolution, depthwise
-from .strategies import activations, biases, layer_quants, seeds, windows
+from .models_window import FORMS, Window, convolution, depthwise
+from .strategies import activations, biases, layer_quants, layer_quants_int16, seeds, windows
 
 UPRIGHT = Window(size=(9, 1), channels=4, kernel=(4, 1), strides=(2, 1), padding="SAME")
 UPRIGHT_DILATED = Window(size=(9, 1), channels=2, kernel=(3, 1), dilations=(2, 1), padding="SAME")
@@ -17,11 +21,15 @@ UPRIGHT_WIDE = Window(size=(9, 1), channels=2, kernel=(3, 3), padding="SAME")
 MOSTLY_PADDING = Window(size=(2, 2), channels=3, kernel=(4, 4), dilations=(3, 3), padding="SAME")
 POINTWISE = Window(size=(3, 4), channels=5, kernel=(1, 1), padding="VALID")
 
+GROUPED = Window(batch=2, size=(5, 4), channels=6, kernel=(3, 2), strides=(1, 2), padding="SAME")
+GROUPED_DILATED = Window(size=(5, 5), channels=4, kernel=(2, 2), dilations=(2, 3), padding="VALID")
+
 LOW_ZEROS = Quant(input_zero=-128, output_zero=-128)
 HIGH_ZEROS = Quant(input_zero=127, output_zero=127)
 LEFT_SHIFT = Quant(gain=3.7, per_channel=False)
 # The accumulator leaves 32 bits when it is shifted: the reference drops the bits, so do we.
 OVERFLOW = Quant(gain=2.0**20, per_channel=False)
+OVERFLOW_INT16 = Quant(input_scale=0.001, gain=2.0**-9, per_channel=False)
 VANISHING = Quant(gain=2.0**-31)
 BELOW_ONE_BIT = Quant(gain=2.0**-40)
 
@@ -94,3 +102,82 @@ def test_depthwise_conv_2d_float32(
 ) -> None:
     model = depthwise("float32", window, multiplier=multiplier, activation=activation, bias=bias, seed=seed)
     check(model, seed=seed)
+
+
+# 2^46 is just below what the reference's scaling of 64-bit sums holds; 700 taps leave 32 bits.
+@example(window=POINTWISE, outputs=3, quant=PLAIN, activation="RELU6", bias=2**46, seed=1)
+@example(window=GROUPED, outputs=2, quant=PLAIN, activation="NONE", bias=None, seed=1)
+@example(window=MOSTLY_PADDING, outputs=2, quant=VANISHING, activation="NONE", bias=0, seed=1)
+@given(
+    window=windows(), outputs=st.integers(1, 6), quant=layer_quants_int16, activation=activations,
+    bias=biases, seed=seeds,
+)  # fmt: skip
+@few(10)
+def test_conv_2d_int16(
+    *, window: Window, outputs: int, quant: Quant, activation: str, bias: int | None, seed: int
+) -> None:
+    model = convolution(
+        "int16", window, outputs=outputs, quant=quant, activation=activation, bias=bias, seed=seed
+    )
+    check(model, seed=seed)
+
+
+@example(window=POINTWISE, quant=OVERFLOW_INT16, bias=2**31 - 1, seed=1)
+@given(window=windows(), quant=layer_quants_int16, bias=st.sampled_from([0, 200_000]), seed=seeds)
+@few(6)
+def test_conv_2d_int16_with_32_bit_sums(window: Window, quant: Quant, bias: int, seed: int) -> None:
+    check(convolution("int16", window, quant=quant, bias=bias, bias_type="int32", seed=seed), seed=seed)
+
+
+@example(window=UPRIGHT, multiplier=2, quant=PLAIN, activation="RELU", bias=100, seed=1)
+@example(window=MOSTLY_PADDING, multiplier=3, quant=PLAIN, activation="RELU_N1_TO_1", bias=0, seed=1)
+@given(
+    window=windows(), multiplier=st.integers(1, 3), quant=layer_quants_int16, activation=activations,
+    bias=biases, seed=seeds,
+)  # fmt: skip
+@few(8)
+def test_depthwise_conv_2d_int16(
+    *, window: Window, multiplier: int, quant: Quant, activation: str, bias: int | None, seed: int
+) -> None:
+    model = depthwise(
+        "int16", window, multiplier=multiplier, quant=quant, activation=activation, bias=bias, seed=seed
+    )
+    check(model, seed=seed)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("window", "groups", "outputs"), [(GROUPED, 3, 6), (GROUPED_DILATED, 2, 4)])
+def test_groups(form: str, window: Window, groups: int, outputs: int) -> None:
+    quant = Quant(gain=2**-12 if form == "int16" else 2**-7)
+    check(convolution(form, window, groups=groups, outputs=outputs, quant=quant, activation="RELU"))
+
+
+@pytest.mark.parametrize("per_channel", [False, True], ids=["per tensor", "per channel"])
+@pytest.mark.parametrize("window", [UPRIGHT, MOSTLY_PADDING, GROUPED], ids=["upright", "padding", "batch"])
+def test_hybrid(*, window: Window, per_channel: bool) -> None:
+    quant = Quant(per_channel=per_channel)
+    check(convolution("hybrid", window, quant=quant, activation="RELU", seed=5))
+    check(depthwise("hybrid", window, multiplier=2, quant=quant, activation="RELU6", bias=None, seed=5))
+
+
+def arena(data: bytes) -> tuple[int, int]:
+    """Planned bytes, and those of the input alone."""
+    graph = read_tflite(data, name="model")
+    return compile_graph(graph).arena_bytes, graph.input_tensors()[0].nbytes
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 1)])
+def test_in_place_wherever_no_input_is_read_later(
+    form: str, kernel: tuple[int, int], strides: tuple[int, int], padding: str
+) -> None:
+    """The arena shows where it is done, and the oracle that it may be."""
+    window = Window(batch=2, size=(7, 6), channels=2, kernel=kernel, strides=strides, padding=padding)
+    quant = Quant(gain=2**-12 if form == "int16" else 2**-7)
+    data = depthwise(form, window, quant=quant)
+    planned, given_bytes = arena(data)
+    shrinking = kernel == (1, 1) or padding == "VALID"
+    assert planned == given_bytes or not shrinking
+    check(data, samples=3)

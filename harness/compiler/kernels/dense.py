@@ -37,7 +37,6 @@ def fully_connected(site: Site) -> KernelCall:
         geometry=(str(rows), str(inputs), str(outputs)),
         activation=params.activation,
         int16_biases=bias_types(params.quantized_bias_type),
-        float_multiplier=True,
         in_place=outputs == 1,
     ).call()
 

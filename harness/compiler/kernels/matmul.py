@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.compiler.fixed_point import quantize_multiplier
 from harness.compiler.kernel_call import (
@@ -33,8 +35,8 @@ from harness.compiler.kernels.weighted import reduced_multiplier, symmetric_int1
 from harness.compiler.site import Site
 from harness.graph import Activation, BatchMatMulParams, DType
 
-_BATCH_AXES = 3
-_NULL = "0"
+_BATCH_AXES: Final = 3
+_NULL: Final = "0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +118,8 @@ def _call(site: Site, product: _Product, activation: Activation) -> KernelCall:
         limits = range_float32(activation)
         return KernelCall(function=function, arguments=(*tensors, bias, product.constant(), limits))
     if x.dtype is DType.INT16:
-        scales = [symmetric_int16(site, tensor).scale for tensor in (x, weights, y)]
-        scaling = reduced_multiplier(site, _multiplier(*scales))
+        q_a, q_b, q_y = (symmetric_int16(site, tensor) for tensor in (x, weights, y))
+        scaling = reduced_multiplier(site, q_a.scale * q_b.scale / q_y.scale)
         return KernelCall(function=function, arguments=(*tensors, product.constant(), *map(str, scaling)))
     bias = int32_array("bias", _bias(site, DType.INT32)) if has_bias else _NULL
     params = _params_int8(site, activation)
@@ -127,18 +129,13 @@ def _call(site: Site, product: _Product, activation: Activation) -> KernelCall:
 def _params_int8(site: Site, activation: Activation) -> Constant:
     """struct nn_matmul_int8."""
     q_a, q_b, q_y = (per_tensor(site, t) for t in (tensor_in(site, 0), tensor_in(site, 1), tensor_out(site)))
-    multiplier, shift = quantize_multiplier(_multiplier(q_a.scale, q_b.scale, q_y.scale))
+    multiplier, shift = quantize_multiplier(q_a.scale * q_b.scale / q_y.scale)
     low, high = int8_limits(q_y, activation)
     fields = (q_a.zero_point, q_b.zero_point, q_y.zero_point, low, high, shift, multiplier)
     return structure("params", "struct nn_matmul_int8", [str(field) for field in fields])
 
 
-def _multiplier(a_scale: float, b_scale: float, y_scale: float) -> float:
-    """The reference rounds the product of the scales to float32 first."""
-    return float(np.float32(a_scale) * np.float32(b_scale)) / y_scale
-
-
-def _bias(site: Site, dtype: DType) -> np.ndarray:
+def _bias(site: Site, dtype: DType) -> npt.NDArray[Any]:
     tensor, columns = tensor_in(site, 2), tensor_in(site, 1).shape[0]
     if tensor.data is None or tensor.dtype is not dtype or tensor.elements != columns:
         raise unsupported(

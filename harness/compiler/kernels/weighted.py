@@ -140,8 +140,6 @@ class Layer:
     """Axis of the output channels in the converter's order of the weights."""
     zero_point_folded: bool = True
     """The bias takes the input's zero point off, since every output has all taps."""
-    float_multiplier: bool = False
-    """With one scale the reference rounds input scale * weight scale to float32 first."""
     x_at: int = 0
     bias_at: int = 2
     in_place: bool = False
@@ -222,11 +220,7 @@ class Layer:
 
     def _multipliers(self, q_in: Quantization, q_out: Quantization) -> list[float]:
         """From sums to stored values, per output channel."""
-        scales, quantization = self._scales(), tensor_in(self.site, 1).quantization
-        if self.float_multiplier and quantization is not None and len(quantization.scales) == 1:
-            product = float(np.float32(q_in.scale) * np.float32(scales[0]))
-            return [product / q_out.scale] * len(scales)
-        return [q_in.scale * scale / q_out.scale for scale in scales]
+        return [q_in.scale * scale / q_out.scale for scale in self._scales()]
 
     def _bias(self, dtypes: Sequence[DType]) -> Array:
         """The bias; zeros of the last of `dtypes` where the operation has none."""
