@@ -49,7 +49,7 @@ class Constant:
             return self.items
         if self.items.dtype.kind == "f":
             return tuple(float_literal(value) for value in self.items.tolist())
-        return tuple(_integer(value, self.ctype) for value in self.items.tolist())
+        return tuple(_integer(int(value), self.ctype) for value in self.items.tolist())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

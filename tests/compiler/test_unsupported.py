@@ -314,22 +314,3 @@ def test_shape_arithmetic_that_fails(bounds: tuple[list[int], ...]) -> None:
     b.op("STRIDED_SLICE", [shape, *(b.constant(v, "int32") for v in bounds)], [part], options)
     b.op("RELU", [x], [y])
     assert "operation 1 STRIDED_SLICE" in refused(b.build([x], [y]))
-
-
-@pytest.mark.parametrize(
-    "masks", [{"EllipsisMask": 1}, {"NewAxisMask": 1}, {"ShrinkAxisMask": 1, "BeginMask": 1}]
-)
-def test_slices_by_masks_that_are_not_folded(masks: dict[str, int]) -> None:
-    b = ModelBuilder()
-    x, y, shape, part = (
-        b.tensor((1, 4), **Q),
-        b.tensor((1, 4), **Q),
-        b.tensor((2,), "int32"),
-        b.tensor((), "int32"),
-    )
-    b.op("SHAPE", [x], [shape])
-    bounds = [b.constant([value], "int32") for value in (1, 2, 1)]
-    b.op("STRIDED_SLICE", [shape, *bounds], [part], ("StridedSliceOptions", masks))
-    b.op("RELU", [x], [y])
-    assert "operation 1 STRIDED_SLICE" in (message := refused(b.build([x], [y])))
-    assert "masks" in message

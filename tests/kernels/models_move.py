@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import tflite
 
 from tests import tflite_builder as tb
@@ -20,6 +21,7 @@ _QUANTIZED: Final[dict[str, dict[str, Any]]] = {
     "uint8": {"scale": 0.05, "zero_point": 7},
     "int16": {"scale": 0.001, "zero_point": 0},
 }
+_INT32: Final = tflite.TensorType.INT32
 
 
 def value(b: tb.ModelBuilder, dtype: str, shape: Shape) -> int:
@@ -129,10 +131,17 @@ def transpose(b: tb.ModelBuilder, dtype: str, shape: Shape, order: Sequence[int]
 
 @OneOp
 def gather(
-    b: tb.ModelBuilder, dtype: str, shape: Shape, indices: Any, axis: int, *, batch_dims: int = 0
+    b: tb.ModelBuilder,
+    dtype: str,
+    shape: Shape,
+    indices: Any,
+    axis: int,
+    *,
+    batch_dims: int = 0,
+    index_dtype: str = "int32",
 ) -> Ends:
     """GATHER of an input by constant indices."""
-    x, picked = value(b, dtype, shape), b.constant(indices, "int32")
+    x, picked = value(b, dtype, shape), b.constant(indices, index_dtype)
     return [x], [_gather(b, dtype, (x, picked), axis, batch_dims)]
 
 
@@ -143,6 +152,15 @@ def gather_by_input(
     """GATHER of a constant by indices that are an input."""
     x, picked = known(b, dtype, table), b.tensor(picks, "int32")
     return [picked], [_gather(b, dtype, (x, picked), axis, batch_dims)]
+
+
+@OneOp
+def gather_by_choice(b: tb.ModelBuilder, dtype: str, table: Any, picks: int) -> Ends:
+    """GATHER of a constant by the positions of the largest values in the rows of an input."""
+    shape = np.shape(table)
+    x, picked = value(b, "float32", (picks, shape[0])), b.tensor((picks,), "int32")
+    b.op("ARG_MAX", [x, b.constant(1, "int32")], [picked], ("ArgMaxOptions", {"OutputType": _INT32}))
+    return [x], [_gather(b, dtype, (known(b, dtype, table), picked), 0, 0)]
 
 
 def _gather(b: tb.ModelBuilder, dtype: str, operands: tuple[int, int], axis: int, batch_dims: int) -> int:

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from harness.compiler.kernel_call import (
+    Argument,
     KernelCall,
     TensorArgument,
     destination,
+    int32_array,
+    scratch,
     source,
     structure,
     structure_array,
@@ -130,7 +134,7 @@ def _check_size(site: Site, move: Move) -> None:
     check_dims(site, (2 * taken.nbytes, 2 * _target(site, move.target).nbytes))
 
 
-def gather(site: Site) -> KernelCall:
+def gather(site: Site) -> Sequence[KernelCall]:
     """A bad index of the device reads the nearest entry; a bad constant one is refused."""
     params = options(site, GatherParams)
     data, indices = tensor_in(site, 0), tensor_in(site, 1)
@@ -146,20 +150,33 @@ def gather(site: Site) -> KernelCall:
     fields = (batches, outer, data.shape[axis], picks, inner * data.dtype.itemsize)
     check_dims(site, (*fields, 2 * data.nbytes, 2 * _target(site, 0).nbytes))
     shape = structure("shape", "struct nn_gather", [str(v) for v in fields])
-    _check_indices(site, indices, data.shape[axis])
-    rest = (source("int32_t", 1), destination("void"), shape)
+    load, picked = _indices(site, indices, data.shape[axis])
+    rest = (picked, destination("void"), shape)
     if data.data is not None and site.cpu.flash_apart:
         # a table of many entries would not fit into RAM
         entries = table("table", data.dtype, data.data)
-        return KernelCall(function="nn_gather_flash", arguments=(entries, *rest))
-    return KernelCall(function="nn_gather", arguments=(source("void"), *rest))
+        return [*load, KernelCall(function="nn_gather_flash", arguments=(entries, *rest))]
+    return [*load, KernelCall(function="nn_gather", arguments=(source("void"), *rest))]
 
 
-def _check_indices(site: Site, indices: Tensor, size: int) -> None:
-    if indices.dtype is not DType.INT32:
-        raise unsupported(site, f"has {indices.dtype.value} indices", "int32 is supported.")
-    if indices.data is not None and not np.all((indices.data >= 0) & (indices.data < size)):
+def _indices(site: Site, indices: Tensor, size: int) -> tuple[list[KernelCall], Argument]:
+    """(calls that make them, where they are) as int32, which constants of any width become."""
+    if indices.data is None:
+        if indices.dtype is not DType.INT32:
+            raise unsupported(site, f"has {indices.dtype.value} indices", "int32 is supported.")
+        return [], source("int32_t", 1)
+    if not np.all((indices.data >= 0) & (indices.data < size)):
         raise unsupported(site, f"has an index outside of an axis of {size}")
+    narrow = indices.data.astype("<i4").reshape(-1)
+    if not site.cpu.flash_apart:
+        return [], int32_array("indices", narrow)
+    room = scratch("indices", "const int32_t", narrow.size, itemsize=4)
+    arguments = (
+        replace(room, ctype="uint8_t *"),
+        table("indices", DType.UINT8, np.frombuffer(narrow.tobytes(), np.uint8)),
+        str(room.nbytes),
+    )
+    return [KernelCall(function="nn_load", arguments=arguments)], room
 
 
 KERNELS = {

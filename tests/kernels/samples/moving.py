@@ -6,14 +6,20 @@ from __future__ import annotations
 import numpy as np
 
 from tests.kernels.models_move import (
+    broadcast_to,
     concatenation,
     gather,
+    gather_by_choice,
     mirror_pad,
+    pack,
     pad,
     resize,
+    reverse,
     slice_,
     split,
+    split_v,
     strided_slice,
+    tile,
     transpose,
     unpack,
 )
@@ -30,6 +36,12 @@ SAMPLES: dict[str, Sample] = {
     "unpack": unpack.on("float32", (2, 3, 2), 1),
     "transpose": transpose.on("int8", (2, 3, 4, 2), (3, 1, 0, 2)),
     "gather": gather.on("int8", (2, 5, 3), [4, 0, 4], 1),
+    "gather of a table": gather_by_choice.on("float32", np.arange(6).reshape(3, 2) / 7, 4),
+    "split_v": split_v.on("int8", (2, 6), [1, 3, 2], 1, rest=1),
+    "pack": pack.on("int8", (2, 3), 2, 1),
+    "broadcast_to": broadcast_to.on("int8", (2, 1), (3, 2, 4)),
+    "tile": tile.on("int8", (2, 3), (2, 2)),
+    "reverse": reverse.on("int8", (2, 3, 2), [1]),
     "pad all around": pad.on("int8", (2, 1, 3), BORDERS),
     "padv2-float32": pad.on("float32", (2, 1, 3), BORDERS, fill=-1.5),
     "padv2 by an input": pad.on("int16", (2, 1, 3), BORDERS, fill_is_input=True),
@@ -45,11 +57,11 @@ SAMPLES: dict[str, Sample] = {
 #: int64 and bool pass through the same kernels; the host's tests have them.
 NETS: dict[str, tuple[str, ...]] = {
     "moves": (
-        "concatenation", "split", "strided_slice", "transpose", "gather", "pad all around", "padv2-float32",
-        "mirror_pad",
+        "concatenation", "split", "split_v", "slice", "strided_slice", "pack", "unpack", "transpose",
+        "pad all around", "padv2-float32", "mirror_pad", "broadcast_to", "tile", "reverse",
     ),
-    "resizes": (
-        "resize_nearest by a factor", "resize_nearest", "resize_bilinear-int8", "resize_bilinear-int16",
-        "resize_bilinear-float32",
+    "picks and resizes": (
+        "gather", "gather of a table", "resize_nearest by a factor", "resize_nearest", "resize_bilinear-int8",
+        "resize_bilinear-int16", "resize_bilinear-float32",
     ),
 }  # fmt: skip
