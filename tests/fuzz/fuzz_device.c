@@ -177,6 +177,13 @@ static uint16_t make_body(uint8_t type, uint8_t *body)
         return 4;
     case QR_ECHO:
         return bytes;
+    case QR_STEP:
+        qr_put_u16(body, (uint16_t)any(any(8) ? QR_MODEL_STEPS : 65536));
+        return 2;
+    case QR_PEEK:
+        qr_put_u32(body, any(any(8) ? 2 * QR_ARENA_BYTES : 0xffffffff));
+        qr_put_u16(body + 4, (uint16_t)any(any(2) ? 40 : any(2) ? 2 * QR_ARENA_BYTES : 65536));
+        return 6;
     case QR_READ:
         body[0] = (uint8_t)any(any(8) ? 2 : 256);
         qr_put_u32(body + 1, any(any(8) ? QR_ARENA_BYTES : 0xffffffff));
@@ -199,8 +206,9 @@ static size_t make_portion(uint8_t *wire)
         return end;
     }
     for (uint32_t frames = any(5) + 1; frames && end < PORTION_MAX - 2 * QR_FRAME_BYTES; frames--) {
-        static const uint8_t types[] = {QR_WRITE, QR_WRITE, QR_WRITE,  QR_INFER,  QR_INFER, QR_READ,
-                                        QR_READ,  QR_HELLO, QR_STATUS, QR_WINDOW, QR_BAUD,  QR_ECHO};
+        static const uint8_t types[] = {QR_WRITE,  QR_WRITE,  QR_WRITE, QR_INFER, QR_INFER, QR_READ,
+                                        QR_READ,   QR_HELLO,  QR_STATUS, QR_WINDOW, QR_BAUD, QR_ECHO,
+                                        QR_RESET,  QR_STEP,   QR_STEP,  QR_PEEK};
         uint8_t type = any(32) ? types[any(sizeof types)] : (uint8_t)any(256);
         uint16_t bytes = make_body(type, body);
         size_t begin = end;

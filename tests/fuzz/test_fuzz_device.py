@@ -19,7 +19,7 @@ FUZZER = Path(__file__).resolve().parent / "fuzz_device.c"
 
 def fuzz(folder: Path, frame_bytes: int, total_bytes: int, seed: int) -> str:
     # an input and output longer than the Uno's frames, so that they travel in pieces
-    flags = [*SANITIZERS, f"-DQR_FRAME_BYTES={frame_bytes}", "-DFAKE_BYTES_0=300"]
+    flags = [*SANITIZERS, f"-DQR_FRAME_BYTES={frame_bytes}", "-DFAKE_BYTES_0=300", "-DQR_MODEL_STEPS=3"]
     program = compile_c(folder / f"fuzz-{frame_bytes}", [DEVICE / "port_memory.c", FUZZER], *flags)
     done = subprocess.run([program, str(total_bytes), str(seed)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
