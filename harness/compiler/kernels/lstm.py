@@ -29,7 +29,6 @@ from harness.compiler.kernels.recurrent import (
     asymmetric,
     constant_of,
     factor,
-    float32_product,
     has_input,
     product_scale,
     state_tensor,
@@ -239,7 +238,7 @@ def _weight_scale(site: Site, position: int) -> float:
 
 def _sum_scale(site: Site, form: _Form, value_scale: float, position: int) -> str:
     """struct nn_factor of the products of `value_scale` and the weights, to Q3.12."""
-    real = float32_product(value_scale, _weight_scale(site, position)) / _GATE_SUM_SCALE
+    real = value_scale * _weight_scale(site, position) / _GATE_SUM_SCALE
     if form.activation is DType.INT16:
         return factor(*reduced_multiplier(site, real))
     return factor(*quantize_multiplier(real))

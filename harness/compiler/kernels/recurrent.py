@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 
 from harness.compiler.fixed_point import quantize_multiplier
@@ -93,11 +92,3 @@ def product_scale(site: Site, real: float) -> str:
 def wrapped_int32(role: str, values: Iterable[int]) -> Constant:
     """A table of sums that wrap at 32 bits, as the device adds them up."""
     return int32_array(role, [(value + 2**31) % 2**32 - 2**31 for value in values])
-
-
-def float32_product(*factors: float) -> float:
-    """A product in float32 arithmetic."""
-    product = np.float32(1)
-    for factor in factors:
-        product *= np.float32(factor)
-    return float(product)

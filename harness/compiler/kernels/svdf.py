@@ -139,7 +139,7 @@ def _output_bias(site: Site, time: Array, units: int) -> Constant:
 
 
 def _scales(site: Site) -> Constant:
-    """struct nn_svdf_scales; unlike a layer's, no product of scales is rounded to float32."""
+    """struct nn_svdf_scales."""
     x, y, memory = (
         asymmetric(site, t) for t in (tensor_in(site, 0), tensor_out(site), tensor_in(site, _STATE))
     )

@@ -15,7 +15,9 @@ SAMPLES: dict[str, Sample] = {
     **{f"svdf-{form}": svdf.on(form, _SVDF) for form in SVDF_FORMS},
 }
 
+#: One type of outputs each, as a measurement wants.
 NETS: dict[str, tuple[str, ...]] = {
-    "lstm": tuple(f"lstm-{form}" for form in LSTM_FORMS if form != "hybrid"),
-    "lstm hybrid, svdf": ("lstm-hybrid", *(f"svdf-{form}" for form in SVDF_FORMS)),
+    "recurrent int8": ("lstm-int8", "svdf-int8", "svdf-int8 with int16 state"),
+    "recurrent int16": ("lstm-int16",),
+    "recurrent float32": ("lstm-float32", "lstm-hybrid", "svdf-float32"),
 }
