@@ -166,7 +166,7 @@ def arena(data: bytes) -> tuple[int, int]:
     return compile_graph(graph).arena_bytes, graph.input_tensors()[0].nbytes
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["int8", "float32"])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 1)])
@@ -175,8 +175,7 @@ def test_in_place_wherever_no_input_is_read_later(
 ) -> None:
     """The arena shows where it is done, and the oracle that it may be."""
     window = Window(batch=2, size=(7, 6), channels=2, kernel=kernel, strides=strides, padding=padding)
-    quant = Quant(gain=2**-12 if form == "int16" else 2**-7)
-    data = depthwise(form, window, quant=quant)
+    data = depthwise(form, window)
     planned, given_bytes = arena(data)
     shrinking = kernel == (1, 1) or padding == "VALID"
     assert planned == given_bytes or not shrinking

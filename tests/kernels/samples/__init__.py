@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.kernels.one_op import Sample, side_by_side
-from tests.kernels.samples import arithmetic, basic, moving, recurrent, unary
+from tests.kernels.samples import arithmetic, basic, layers, moving, recurrent, unary
 
 SAMPLES: Mapping[str, Sample] = {
     **arithmetic.SAMPLES,
     **basic.SAMPLES,
+    **layers.SAMPLES,
     **moving.SAMPLES,
     **recurrent.SAMPLES,
     **unary.SAMPLES,
@@ -23,6 +24,7 @@ SAMPLES: Mapping[str, Sample] = {
 NETS: Mapping[str, tuple[str, ...]] = {
     **arithmetic.NETS,
     **basic.NETS,
+    **layers.NETS,
     **moving.NETS,
     **recurrent.NETS,
     **unary.NETS,
