@@ -161,18 +161,6 @@ def add(
 
 
 @OneOp
-def add_constant(b: tb.ModelBuilder, dtype: str, shape: Shape, *, quant: Quant = PLAIN) -> Ends:
-    """ADD of an input and a constant of its shape."""
-    same = quant.input if dtype == "int8" else {}
-    x = b.tensor(shape, dtype, **same)
-    values = np.random.default_rng(1).integers(-100, 100, shape)
-    c = b.constant(values, dtype, scales=(0.03,) if dtype == "int8" else ())
-    y = b.tensor(shape, dtype, **(Quant(input_scale=0.1, input_zero=3).input if dtype == "int8" else {}))
-    b.op("ADD", [x, c], [y], tb.add_options())
-    return [x], [y]
-
-
-@OneOp
 def softmax(b: tb.ModelBuilder, dtype: str, shape: Shape, *, quant: Quant = PLAIN, beta: float = 1.0) -> Ends:
     """SOFTMAX over the last axis."""
     x = b.tensor(shape, dtype, **(quant.input if dtype == "int8" else {}))

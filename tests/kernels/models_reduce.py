@@ -73,6 +73,6 @@ def softmax(
 def l2_normalization(b: tb.ModelBuilder, dtype: str, shape: Shape, *, zero_point: int = -3) -> Ends:
     """L2_NORMALIZATION over the last axis."""
     x = b.tensor(shape, dtype, **_quantization(dtype, 0.05, zero_point))
-    y = b.tensor(shape, dtype, **({"scale": 1 / 128} if dtype == "int8" else {}))
+    y = b.tensor(shape, dtype, scale=1 / 128 if dtype == "int8" else None)
     b.op("L2_NORMALIZATION", [x], [y], ("L2NormOptions", {}))
     return [x], [y]

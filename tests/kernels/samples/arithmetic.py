@@ -19,8 +19,8 @@ SAMPLES: dict[str, Sample] = {
         for dtype in ("int8", "int16", "int32", "float32")
     },
     **{f"{kind.lower()}-int64": binary.on(kind, "int64", ((2,), (1,))) for kind in CHOICES},
-    "sub-int8 constant": binary.on("SUB", "int8", ((3,), (2, 3)), constant=0, activation="RELU"),
-    "mul-int8 constant": binary.on("MUL", "int8", ((2, 3), ()), constant=1, activation="RELU6"),
+    "sub constant-int8": binary.on("SUB", "int8", ((3,), (2, 3)), constant=0, activation="RELU"),
+    "mul constant-int8": binary.on("MUL", "int8", ((2, 3), ()), constant=1, activation="RELU6"),
     **{
         f"{kind.lower()}-{dtype}": reduction.on(
             kind, dtype, (2, 3, 2, 2), (0, 2), quant=Quant(input_scale=0.05, gain=0.3)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.kernels.models import Quant, add, add_constant, mean, pad, softmax
+from tests.kernels.models import Quant, pad
 from tests.kernels.models_unary import dequantize, quantize, unary
 from tests.kernels.models_window import Window, convolution, depthwise, fully_connected, pool
 from tests.kernels.one_op import Sample
@@ -26,14 +26,9 @@ SAMPLES: dict[str, Sample] = {
             "max_pool_2d": pool.on("MAX_POOL_2D", dtype, POOLED),
             "max_pool_2d unpadded": pool.on("MAX_POOL_2D", dtype, TIGHT),
             "average_pool_2d": pool.on("AVERAGE_POOL_2D", dtype, POOLED),
-            "mean": mean.on(dtype, (1, 4, 5, 3), (1, 2), quant=Quant(gain=0.7)),
             "pad": pad.on(dtype, (1, 3, 4, 2), ((0, 0), (1, 2), (2, 0), (1, 1))),
-            "add": add.on(dtype, ((1, 2, 3), (1, 2, 3)), activation="RELU"),
-            "add constant": add_constant.on(dtype, (1, 2, 3)),
-            "add broadcast": add.on(dtype, ((1, 2, 3), (3,))),
             "relu": unary.on("RELU", dtype, (1, 7), quant=Quant(gain=1.2)),
             "relu6": unary.on("RELU6", dtype, (1, 7)),
-            "softmax": softmax.on(dtype, (2, 5)),
         }.items()
     },
     "quantize": quantize.on((1, 7), scale=0.02, zero_point=-5),
@@ -41,5 +36,5 @@ SAMPLES: dict[str, Sample] = {
     "dequantize": dequantize.on((1, 7), scale=0.02, zero_point=-5),
 }
 
-#: The network of test_kernels_on_target.py has the rest.
-NETS: dict[str, tuple[str, ...]] = {"constants": ("add constant-int8", "add constant-float32")}
+#: The network of test_kernels_on_target.py has them.
+NETS: dict[str, tuple[str, ...]] = {}
