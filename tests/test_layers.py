@@ -84,7 +84,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "analyze": {"boards", "compiler", "graph"},
     "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
     "cli": {
-        "boards", "desk_view", "hardware_map", "live", "report", "rows", "run_reader", "runs", "serial_ports",
+        "analyze", "boards", "desk_view", "graph", "hardware_map", "live", "quantize", "report", "rows", "run_reader", "runs", "serial_ports",
         "sweep", "traps",
     },
 }  # fmt: skip

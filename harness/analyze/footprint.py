@@ -44,6 +44,8 @@ class Fit:
     footprint: Footprint | None
     """None where nothing is known; `reason` says why."""
     reason: str = ""
+    too_large: bool = False
+    """Does not fit, whatever the rest of the firmware takes."""
 
     @property
     def flash_left_bytes(self) -> int | None:
@@ -63,7 +65,7 @@ class Fit:
     def fits(self) -> bool | None:
         """None: not known."""
         if self.footprint is None:
-            return None
+            return False if self.too_large else None
         near = not self.board.cpu.startswith("avr") or self.footprint.flash_model_bytes < _NEAR_BYTES
         return near and (self.flash_left_bytes or 0) >= 0 and (self.ram_left_bytes or 0) >= 0
 
@@ -72,14 +74,29 @@ def fit(program: Program, board: Board) -> Fit:
     """Estimate a program on a board."""
     table = size_table(board.pio_env)
     if table is None:
-        reason = f"no sizes have been measured with the compiler of {board.pio_env}"
-        return Fit(board=board, footprint=None, reason=reason)
+        return _fit_of_parts(program, board, "no sizes have been measured with its compiler")
     used = _used_kernels(program)
-    unknown = sorted(used - table.kernels.keys())
+    structures = {c.ctype.removeprefix("struct ") for c in tables(program).values() if "struct" in c.ctype}
+    unknown = sorted((used - table.kernels.keys()) | (structures - table.structures.keys()))
     if unknown:
-        reason = f"the sizes of {board.pio_env} do not have {', '.join(unknown)}: `./run size_tables`"
-        return Fit(board=board, footprint=None, reason=reason)
+        reason = f"the sizes of {board.pio_env} lack {', '.join(unknown)} (`./run size_tables`)"
+        return _fit_of_parts(program, board, reason)
     return Fit(board=board, footprint=_footprint(program, table, table.board(board), used))
+
+
+def _fit_of_parts(program: Program, board: Board, reason: str) -> Fit:
+    """What can be said without measured sizes: whether the model alone is too large."""
+    model = sum(constant.nbytes for constant in tables(program).values())
+    arena = program.layout.plan.arena_bytes
+    over = [
+        f"{part} alone take{'s' if part == 'the arena' else ''} {needed:,} of {limit:,} bytes"
+        for part, needed, limit in (
+            ("the tables", model, board.flash_bytes),
+            ("the arena", arena, board.ram_bytes),
+        )
+        if limit is not None and needed > limit
+    ]
+    return Fit(board=board, footprint=None, reason="; ".join(over) or reason, too_large=bool(over))
 
 
 def _used_kernels(program: Program) -> set[str]:

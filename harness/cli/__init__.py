@@ -16,6 +16,7 @@ import click
 from harness import __version__
 from harness.cli.console import abandon, say
 from harness.cli.desk import boards, doctor
+from harness.cli.model import analyze
 from harness.cli.results import compare, report
 from harness.cli.sweep import sweep
 from harness.errors import QuantrigError
@@ -31,11 +32,12 @@ def cli() -> None:
       quantrig doctor          what is missing on this machine, and the command that installs it
       quantrig sweep           float32, PTQ and QAT of three workloads on the default boards
       quantrig sweep -w digits -b uno
+      quantrig analyze net.tflite   what a model needs, and which boards have it
       quantrig report latest   the tables and plots of the newest run again
     """
 
 
-for _command in (sweep, boards, doctor, report, compare):
+for _command in (sweep, analyze, boards, doctor, report, compare):
     cli.add_command(_command)
 
 

@@ -68,10 +68,19 @@ def main(wanted: list[str]) -> None:
         ):
             groups.setdefault(board.pio_env, []).append(board)
     FOLDER.mkdir(exist_ok=True)
+    failed = False
     with ThreadPoolExecutor(2) as pool:
-        for name, text in zip(groups, pool.map(measured, groups, groups.values()), strict=True):
-            (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+        tasks = {name: pool.submit(measured, name, boards) for name, boards in groups.items()}
+        for name, task in tasks.items():
+            error = task.exception()
+            if error is not None:
+                failed = True
+                print(f"{name}: FAILED: {error}")
+                continue
+            (FOLDER / f"{name}.json").write_text(task.result(), encoding="utf-8")
             print(f"{name}: {', '.join(board.name for board in groups[name])}")
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

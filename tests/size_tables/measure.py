@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ def build_probe(board: Board, source: GeneratedSource) -> Built:
         stem = "firmware" if board.port == "native" else "firmware-unbounded"
         linked = output / f"{stem}.elf"
         if not linked.is_file():
-            raise RuntimeError(f"{board.name}: the probe does not link\n{done.output[-3000:]}")
+            errors = re.findall(r"^.*(?:error|undefined reference|Error:).*$", done.output, re.MULTILINE)
+            raise RuntimeError("\n".join([f"{board.name}: the probe does not link", *errors[:5]]))
         found = read_map(output / f"{stem}.map")
         program = elf.read_program(linked)
         return Built(
