@@ -16,7 +16,8 @@ from tests import xtensa
 pytestmark = pytest.mark.emulator
 
 MASK = (1 << 64) - 1
-UDIV, UMOD, SDIV, SMOD, MUL, FDIV, EXP, ROUND, MULSH, MULUH, MEMCPY, MEMMOVE, MEMSET, MEMCMP = range(14)
+UDIV, UMOD, SDIV, SMOD, MUL, FDIV, EXP, ROUND, MULSH, MULUH, MEMCPY, MEMMOVE, MEMSET, MEMCMP, *_ = range(18)
+SQRT, TANH, FROM_INT64, TO_INT64 = range(14, 18)
 
 Pairs = list[tuple[int, int]]
 
@@ -113,6 +114,45 @@ def test_exponential_is_within_two_units_in_the_last_place(program: Path) -> Non
     unit = np.spacing(theirs[finite]).astype(np.float64)
     assert np.max(np.abs(ours[finite].astype(np.float64) - exact[finite]) / unit) <= 2
     assert np.isnan(floats(ask(program, EXP, [(0x7FC00000, 0)]))[0])
+
+
+def test_square_roots_are_rounded_correctly(program: Path) -> None:
+    rng = random.Random(5)
+    bits = [*EDGES_FLOAT, *(rng.getrandbits(32) for _ in range(10_000))]
+    bits += [rng.randint(1, 0x01000000) for _ in range(1_000)] + [
+        int(bits) for bits in (np.arange(1, 3000, dtype=np.float32) ** 2).view(np.uint32)
+    ]
+    ours = floats(ask(program, SQRT, [(each, 0) for each in bits]))
+    with np.errstate(all="ignore"):
+        theirs = np.sqrt(floats(bits))
+    unequal = (ours.view(np.uint32) != theirs.view(np.uint32)) & ~(np.isnan(ours) & np.isnan(theirs))
+    assert not unequal.any(), [hex(bits[at]) for at in np.flatnonzero(unequal)[:5]]
+
+
+def test_hyperbolic_tangent_is_within_eight_units_in_the_last_place(program: Path) -> None:
+    rng = np.random.default_rng(6)
+    edges = [0.0, 1e-30, 0.2499999, 0.25, 9.09, 9.11, 88.0, 1e30, np.inf]
+    x = np.concatenate([edges, rng.uniform(0, 10, 20_000), rng.uniform(0, 0.5, 20_000)])
+    x = np.concatenate([x, -x]).astype(np.float32)
+    ours = floats(ask(program, TANH, [(int(bits), 0) for bits in x.view(np.uint32)]))
+    exact = np.tanh(x.astype(np.float64))
+    unit = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+    assert np.max(np.abs(ours.astype(np.float64) - exact) / unit) <= 8
+    assert np.isnan(floats(ask(program, TANH, [(0x7FC00000, 0)]))[0])
+
+
+def test_floats_and_64_bit_integers(program: Path) -> None:
+    rng = random.Random(7)
+    integers = [*EDGES_64, *(rng.getrandbits(64) >> rng.randint(0, 63) for _ in range(5_000))]
+    integers += [(1 << shift) + offset for shift in range(25, 62) for offset in (-1, 0, 1)]
+    integers += [((1 << 24) + rng.getrandbits(24)) << 20 | 1 << 20 for _ in range(200)]  # ties
+    ours = floats(ask(program, FROM_INT64, [(value, 0) for value in integers]))
+    theirs = np.array([signed(value) for value in integers], np.int64).astype(np.float32)
+    assert np.array_equal(ours.view(np.uint32), theirs.view(np.uint32))
+    values = np.concatenate([theirs, [0.99, -0.99, 1.5, -1.5, 1e-40, -0.0]]).astype(np.float32)
+    values = values[np.abs(values) < 2.0**63]
+    whole = ask(program, TO_INT64, [(int(bits), 0) for bits in values.view(np.uint32)])
+    assert [signed(value) for value in whole] == [int(value) for value in values.tolist()]
 
 
 def test_rounding_to_whole_numbers(program: Path) -> None:

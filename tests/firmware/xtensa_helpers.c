@@ -78,6 +78,14 @@ static uint64_t result(const struct record *r)
         return (uint64_t)((int64_t)(int32_t)r->a * (int32_t)r->b);
     case 9:
         return (uint64_t)(uint32_t)r->a * (uint32_t)r->b;
+    case 14:
+        return bits_of(sqrtf(float_of(r->a)));
+    case 15:
+        return bits_of(tanhf(float_of(r->a)));
+    case 16:
+        return bits_of((float)(int64_t)r->a);
+    case 17:
+        return (uint64_t)(int64_t)float_of(r->a);
     default:
         return memory((uint32_t)r->operation - 10, (uint32_t)r->a & 0xFF, (uint32_t)r->a >> 8, (uint32_t)r->b);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What float arithmetic needs beyond the FPU's add, subtract, multiply and convert: the quotient, which
- * LLVM leaves to its run-time library, and the two functions of math.h that kernels use. No double, and
- * no conversion between float and 64-bit integers: a use ends as a missing function at the linker.
+ * What float arithmetic needs beyond the FPU's add, subtract, multiply and convert: the quotient and the
+ * conversions of 64-bit integers, which LLVM leaves to its run-time library, and the functions of math.h
+ * that kernels use. No double: a use ends as a missing function at the linker.
  */
 #include <math.h>
 #include <stdint.h>
@@ -24,7 +24,13 @@
 #define EXP_OVERFLOWS 88.7228394f
 #define EXP_VANISHES -103.972084f
 
+/* Where tanh is 1 to the last bit, and where its series is short. */
+#define TANH_IS_ONE 9.1f
+#define TANH_SERIES 0.25f
+
 float __divsf3(float a, float b);
+float __floatdisf(int64_t a);
+int64_t __fixsfdi(float x);
 
 static uint32_t bits_of(float x)
 {
@@ -115,6 +121,62 @@ float __divsf3(float a, float b)
     return float_of(sign | rounded(quotient | (rest != 0), exponent));
 }
 
+/* Of an integer; rounded to the nearest, ties to even. */
+float __floatdisf(int64_t a)
+{
+    uint64_t magnitude = a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
+    uint32_t lowest;
+    int zeros;
+
+    if (magnitude == 0)
+        return 0.0f;
+    zeros = __builtin_clzll(magnitude);
+    magnitude <<= zeros;
+    /* the leading 1 comes from bit 63 to bit 26 */
+    lowest = magnitude << 27 != 0;
+    return float_of((a < 0 ? SIGN : 0) | rounded((uint32_t)(magnitude >> 37) | lowest, BIAS + 63 - zeros));
+}
+
+/* Towards zero; what does not fit gives what it likes, as in C. */
+int64_t __fixsfdi(float x)
+{
+    uint32_t magnitude = bits_of(x) & ~SIGN;
+    int32_t shift = (int32_t)(magnitude >> FRACTION_BITS) - BIAS - FRACTION_BITS;
+    uint64_t whole = (magnitude & (HIDDEN - 1)) | HIDDEN;
+
+    if (shift < -FRACTION_BITS)
+        return 0;
+    whole = shift < 0 ? whole >> -shift : whole << (shift & 63);
+    return (int64_t)(x < 0 ? 0 - whole : whole);
+}
+
+/* Correctly rounded: the square root of the significand, two bits of it for each of the root's. */
+float sqrtf(float x)
+{
+    uint32_t rest = 0, root = 0;
+    int32_t exponent;
+    uint64_t radicand;
+
+    if (!(x > 0) || x == INFINITY)
+        return x < 0 ? float_of(QUIET_NAN) : x;
+    radicand = (uint64_t)significand(bits_of(x), &exponent) << 25;
+    exponent -= BIAS;
+    if (exponent & 1) {
+        radicand <<= 1;
+        exponent--;
+    }
+    for (int at = 48; at >= 0; at -= 2) {
+        rest = rest << 2 | (uint32_t)(radicand >> at & 3);
+        root <<= 1;
+        if (rest > 2 * root) {
+            rest -= 2 * root + 1;
+            root++;
+        }
+    }
+    /* 24 bits and one to round by; an odd root is never exact, as its square would be odd */
+    return float_of(((uint32_t)(exponent / 2 + BIAS - 1) << FRACTION_BITS) + ((root + 1) >> 1));
+}
+
 /* Half away from zero, as in C. */
 float roundf(float x)
 {
@@ -157,4 +219,19 @@ float expf(float x)
     sum = 1.0f + (r + r * r * sum);
     /* in two steps: neither 2^128 nor 2^-150 is a normal number */
     return sum * power_of_two(k / 2) * power_of_two(k - k / 2);
+}
+
+/* 1 - 2 / (exp(2x) + 1), which has few digits left where x is small. */
+float tanhf(float x)
+{
+    float magnitude = x < 0 ? -x : x, square = x * x, y;
+
+    if (!(magnitude >= TANH_SERIES)) { /* so not a number stays it */
+        y = -17.0f / 315 + square * (62.0f / 2835);
+        y = 2.0f / 15 + square * y;
+        y = -1.0f / 3 + square * y;
+        return x + x * square * y;
+    }
+    y = magnitude > TANH_IS_ONE ? 1.0f : 1.0f - 2.0f / (expf(2.0f * magnitude) + 1.0f);
+    return x < 0 ? -y : y;
 }

@@ -10,8 +10,11 @@
 #define NAN __builtin_nanf("")
 #define isnan(x) __builtin_isnan(x)
 #define isinf(x) __builtin_isinf(x)
+#define fabsf(x) __builtin_fabsf(x)
 
 float roundf(float x);
 float expf(float x);
+float sqrtf(float x);
+float tanhf(float x);
 
 #endif
