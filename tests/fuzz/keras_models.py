@@ -142,7 +142,6 @@ def _one_value(rng: random.Random, x: Any) -> Any:
         lambda v: v * tf.nn.relu6(v + 3.0) / 6.0,
         lambda v: tf.math.rsqrt(tf.abs(v) + 0.5),
         lambda v: v * tf.sigmoid(v),
-        lambda v: tf.clip_by_value(v, -1.0, 1.0),
         layers.LeakyReLU(rng.choice([0.1, 0.3])),
         layers.PReLU(shared_axes=[1, 2], alpha_initializer="uniform"),
         layers.BatchNormalization(moving_mean_initializer="uniform", gamma_initializer="uniform"),
@@ -195,7 +194,7 @@ def _taken_apart(rng: random.Random, x: Any) -> Any:
 
 
 def _bounded(x: Any) -> Any:
-    """Products of products of products outgrow what any quantized network has: the reference gives up there."""
+    """Products of products outgrow what any quantized network has: the reference gives up there."""
     tf = tensorflow()
     return tf.minimum(tf.maximum(x, -6.0), 6.0)
 
@@ -274,8 +273,9 @@ def _applied(step: Step, values: Sequence[Any]) -> Any:
     rng, x = random.Random(step.seed), values[-1]
     try:
         if step.kind == "joined":
-            partners = [v for v in values if _broadcasts(v.shape, x.shape)]
-            return _joined(rng, x, rng.choice(partners))
+            # not with itself: what is zero everywhere gets a scale that the reference cannot take
+            partners = [v for v in values[:-1] if _broadcasts(v.shape, x.shape)]
+            return _joined(rng, x, rng.choice(partners)) if partners else None
         return _UNARY[step.kind](rng, x)
     except ValueError:  # what Keras and TensorFlow raise where a shape does not fit
         return None
