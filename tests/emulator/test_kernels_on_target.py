@@ -166,7 +166,7 @@ def test_operations_equal_the_oracle(board: str, target: str, name: str, cache: 
 
 
 def check_on_target(board: str, target: str, name: str, cache: Path, tmp_path: Path) -> None:
-    """Outputs of four samples; the stack keeps to its reserve."""
+    """Outputs of four samples, a stream where there is a state; the stack keeps to its reserve."""
     graph = graph_of(name)
     firmware = build(
         compile_graph(graph, cpu_named(BOARDS[board].cpu)),
@@ -177,8 +177,15 @@ def check_on_target(board: str, target: str, name: str, cache: Path, tmp_path: P
     inputs = random_inputs(graph, samples=4, seed=5)
     shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
     with TARGETS[target].open(firmware, BOARDS[board], log=tmp_path / "log") as transport:
-        result = measure(transport, expected_digest=firmware.firmware_sha256, inputs=shaped, warmup=0)
-    expected = expected_outputs(data_of(name), shaped)
+        result = measure(
+            transport,
+            expected_digest=firmware.firmware_sha256,
+            inputs=shaped,
+            warmup=0,
+            stateful=any(tensor.is_variable for tensor in graph.tensors),
+            stream=True,
+        )
+    expected = expected_outputs(data_of(name), shaped, stream=True)
     ends = np.cumsum([values.shape[1] for values in expected.outputs])
     assert result.outputs.shape[1] == ends[-1]
     for tensor, ours, theirs in zip(
