@@ -125,26 +125,40 @@ def _apply(layer: Any, sources: list[Any], name: str) -> Any:
 def _layer(item: dict[str, Any]) -> Any:
     """The tf-keras layer for one entry of a Keras 3 configuration."""
     kind, name = item["class_name"], item["config"]["name"]
-    config = {
-        key: value
-        for key, value in item["config"].items()
-        if key not in _KERAS_3_ONLY and not key.endswith(_TRAINING_ONLY)
-    }
-    if kind == "LeakyReLU":
-        config["alpha"] = config.pop("negative_slope")
-    if isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
-        config["axis"] = config["axis"][0]
+    config = _config(kind, item["config"])
     try:
         return getattr(tf_keras().layers, kind).from_config(config)
     except (AttributeError, TypeError, ValueError) as error:
         raise _no_counterpart(name, kind, error) from error
 
 
+def _config(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A Keras 3 layer's configuration as tf-keras wants it."""
+    config = {
+        key: value
+        for key, value in given.items()
+        if key not in _KERAS_3_ONLY and not key.endswith(_TRAINING_ONLY)
+    }
+    if kind == "LeakyReLU":
+        config["alpha"] = config.pop("negative_slope")
+    if kind == "LayerNormalization" and config.get("rms_scaling") is False:
+        del config["rms_scaling"]
+    if kind == "ZeroPadding1D":
+        config.pop("data_format", None)
+    if isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
+        config["axis"] = config["axis"][0]
+    if isinstance(inner := config.get("layer"), dict):
+        config["layer"] = {
+            "class_name": inner["class_name"], "config": _config(inner["class_name"], inner["config"])
+        }  # fmt: skip
+    return config
+
+
 def _no_counterpart(name: str, kind: str, error: Exception) -> UnsupportedError:
     reason = (str(error).strip().splitlines() or [""])[0][:200]
     return UnsupportedError(
         f"Layer {name} ({kind}) cannot be rebuilt in tf-keras: {reason}.",
-        cause="Quantization-aware training works on tf-keras models only.",
+        cause="Quantization works on tf-keras models only.",
         fix="Replace the layer, or build and save the model with tf-keras.",
     )
 
