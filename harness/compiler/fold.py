@@ -15,6 +15,7 @@ from harness.compiler.cpu import Cpu
 from harness.compiler.evaluate import EVALUATED, Array, evaluate
 from harness.compiler.kernels.common import unsupported
 from harness.compiler.moves import MOVES, Moving
+from harness.compiler.shapes import open_shapes
 from harness.compiler.site import Site
 from harness.compiler.views import is_alias
 from harness.graph import Graph, Op, Tensor
@@ -60,6 +61,9 @@ def fold(graph: Graph, cpu: Cpu) -> FoldedGraph:
     folded: list[Folded] = []
     for op in graph.ops:
         site = Site(graph=graph, op=op, cpu=cpu)
+        for position, shape in open_shapes(Moving(op=op, tensors=tensors)).items():
+            index = op.outputs[position]
+            tensors[index] = replace(tensors[index], shape=shape)
         values = _evaluate(site, tensors)
         alias = None if values is not None else _alias(site, tensors)
         if values is not None:

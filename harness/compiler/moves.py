@@ -50,10 +50,14 @@ class Moving:
 
     def whole(self, shape: Sequence[int], position: int = 0) -> View:
         """All of output `position`, which the operation gives this shape."""
+        self.check(tuple(shape), position)
+        return View.dense(shape)
+
+    def check(self, shape: tuple[int, ...], position: int) -> None:
+        """ValueError where the output has not this many elements."""
         output = self.outputs()[position]
         if math.prod(shape) != output.elements:
             raise ValueError(f"it makes {list(shape)}, and output {position} is {list(output.shape)}")
-        return View.dense(shape)
 
 
 def axis_of(axis: int, rank: int) -> int:
