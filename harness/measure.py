@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ModelError, RemoteProtocolError, UnsupportedError, WrongFirmwareError
-from harness.link import Hello, InferReply, SectionCounter, Session, TensorInfo, Timing, Transport
+from harness.link import InferReply, SectionCounter, Session, TensorInfo, Timing, Transport
 from harness.link.host_time import SYSTEM, HostTime
 from harness.link.recovery import Recovery, RecoveryPolicy
 from harness.records import LinkRecord, Measurement, Window
@@ -78,7 +78,7 @@ def measure(
     Raises:
         WrongFirmwareError: another firmware answers, at the start or after the device was away.
         ModelError: the inputs do not fit the model's tensors.
-        UnsupportedError: the outputs differ in dtype.
+        UnsupportedError: outputs of several types, with an integer that float64 cannot hold.
         DeviceFaultError: the device's CPU stopped in its fault handler.
         NoReplyError, RemoteProtocolError, DeviceResetError, HangError, LineLostError, TargetError: the link
             or the device failed for good, or the counts of a section disagree.
@@ -127,14 +127,12 @@ def _measured(
         per_second = hello.counter_hz / max(1.0, statistics.median(ticks))
         windows = time_windows(recovery, inferences_per_s=per_second, counter_hz=hello.counter_hz)
         host_check = check_clock(recovery, inferences_per_s=per_second, counter_hz=hello.counter_hz)
-    dtype = _output_dtype(hello)
-    values = np.frombuffer(b"".join(outputs), dtype=dtype.newbyteorder("<")).astype(dtype)
     return Measurement(
         counter=hello.counter,
         counter_hz=hello.counter_hz,
         warmup_ticks=device.warmup_ticks,
         ticks=tuple(ticks),
-        outputs=values.reshape(len(ticks), -1),
+        outputs=_joined(outputs, hello.outputs),
         stack_bytes=device.stack_bytes or None,
         any_stack_bytes=device.any_stack_bytes or None,
         firmware_sha256=hello.firmware_sha256,
@@ -211,7 +209,6 @@ class _Device:
                 fix="Check which board is on the port, then run again.",
             )
         _check_inputs(self._inputs, hello.inputs)
-        _output_dtype(hello)
         self._left_by = None
 
     def warm_up(self, session: Session) -> None:
@@ -315,12 +312,27 @@ def _misfit(what: str) -> ModelError:
     )
 
 
-def _output_dtype(hello: Hello) -> np.dtype[Any]:
-    dtypes = {tensor.dtype for tensor in hello.outputs}
-    if len(dtypes) != 1:
+def _joined(samples: Sequence[bytes], tensors: Sequence[TensorInfo]) -> Array:
+    """All outputs of each sample in a row; bool as uint8, and float64 where the tensors' types differ.
+
+    Raises:
+        UnsupportedError: an integer is too large for that.
+    """
+    layout = [(f"{at}", f"<{np.dtype(t.dtype).str[1:]}", t.nbytes // np.dtype(t.dtype).itemsize)
+              for at, t in enumerate(tensors)]  # fmt: skip
+    table = np.frombuffer(b"".join(samples), np.dtype([(name, kind, (size,)) for name, kind, size in layout]))
+    columns = [table[name] for name, _, _ in layout]
+    dtypes = {tensor.dtype for tensor in tensors}
+    common = np.dtype(dtypes.pop() if len(dtypes) == 1 else np.float64)
+    if common == np.float64 and any(_is_inexact(column) for column in columns):
         raise UnsupportedError(
-            f"The model's outputs are of several types ({', '.join(sorted(dtypes))}).",
-            cause="A measurement keeps all outputs of a sample in one row of one type.",
-            fix="Convert the model with one output type.",
+            "An output holds integers above 2**53 beside outputs of other types.",
+            cause="A measurement keeps all outputs of a sample in one row, as float64 where types differ.",
+            fix="Convert the model with outputs of one type.",
         )
-    return np.dtype(dtypes.pop())
+    return np.concatenate(columns, axis=1).astype(np.uint8 if common == np.bool_ else common)
+
+
+def _is_inexact(values: Array) -> bool:
+    """Whether float64 cannot hold them."""
+    return values.dtype.kind == "i" and bool(np.any((values > 2**53) | (values < -(2**53))))

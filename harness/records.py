@@ -138,7 +138,7 @@ class LinkRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """What one device sent. `outputs` has shape (samples, elements), in the output tensor's dtype."""
+    """What one device sent."""
 
     counter: str
     """Name of the hardware counter that timed (docs/PROTOCOL.md)."""
@@ -147,6 +147,7 @@ class Measurement:
     ticks: tuple[int, ...]
     """One value per sample of the test set, in its order."""
     outputs: npt.NDArray[Any]
+    """(samples, elements of all output tensors), in their dtype; float64 where they are of several."""
     stack_bytes: int | None
     """Deepest of the timed sections, by painting; None where the port cannot tell."""
     firmware_sha256: str

@@ -174,13 +174,13 @@ def format_samples(case: str, measured: Measurement) -> bytes:
     """All samples of a measurement as lines of samples.csv: warm-ups, then the test set.
 
     Raises:
-        ValueError: outputs are neither integers nor float32, or `case` would need quotes.
+        ValueError: outputs are neither integers nor floats, or `case` would need quotes.
     """
     if set(case) & set(',"\r\n'):
         raise ValueError(f"{case!r} is not a case id")
     outputs = measured.outputs.reshape(len(measured.outputs), -1)
-    if not (np.issubdtype(outputs.dtype, np.integer) or outputs.dtype == np.float32):
-        raise ValueError(f"samples.csv holds integers and float32, not {outputs.dtype}")
+    if not (np.issubdtype(outputs.dtype, np.integer) or outputs.dtype in (np.float32, np.float64)):
+        raise ValueError(f"samples.csv holds integers and floats, not {outputs.dtype}")
     lines = [f"{case},{WARMUP},{index},{ticks},\n" for index, ticks in enumerate(measured.warmup_ticks)]
     lines += [
         f"{case},{TEST},{index},{ticks},{_numbers(output)}\n"

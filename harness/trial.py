@@ -32,9 +32,11 @@ class Trial:
     """Where `inputs` come from; None: they are drawn."""
 
     def split(self, outputs: Array) -> list[Array]:
-        """The columns of (samples, elements) by output tensor."""
-        ends = np.cumsum([tensor.elements for tensor in self.graph.output_tensors()])
-        return np.split(outputs, ends[:-1], axis=1)
+        """The columns of (samples, elements) by output tensor, each in its tensor's dtype."""
+        tensors = self.graph.output_tensors()
+        ends = np.cumsum([tensor.elements for tensor in tensors])
+        parts = np.split(outputs, ends[:-1], axis=1)
+        return [part.astype(tensor.dtype.numpy) for part, tensor in zip(parts, tensors, strict=True)]
 
     def score(self, workload: Workload, outputs: Sequence[Array], expected: Sequence[Array]) -> Score | None:
         """The workload's metric of the device's and the oracle's first output; None where there is none.

@@ -18,7 +18,7 @@ from harness.errors import (
 )
 from harness.link import PipeTransport
 from harness.link.card import TensorInfo
-from harness.measure import DISTURBED_ATTEMPTS, measure
+from harness.measure import DISTURBED_ATTEMPTS, _joined, measure
 from tests.link.memory_device import (
     MemoryDevice,
     MemoryTransport,
@@ -199,21 +199,41 @@ def test_a_count_that_is_refused_ends_the_measurement(device: MemoryDevice) -> N
     assert device.runs == 1
 
 
-def test_outputs_of_several_types_are_unsupported(
-    device: MemoryDevice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dtypes = iter(["int8", "int8", "int8", "float32"])
+def of_types(first: str, second: str) -> tuple[TensorInfo, TensorInfo]:
+    """The fake model's 20 output bytes, read as tensors of other types."""
+    return tuple(
+        TensorInfo(dtype=dtype, shape=(size // np.dtype(dtype).itemsize,), scale=0.0, zero_point=0)
+        for dtype, size in ((first, 16), (second, 4))
+    )  # type: ignore[return-value]
 
-    def other(card: Any) -> TensorInfo:
-        dtype, rank = card.take(2)
-        shape = (int.from_bytes(card.take(4 * rank), "little"),)
-        card.take(8)
-        assert dtype == 1
-        return TensorInfo(dtype=next(dtypes), shape=shape, scale=0.0, zero_point=0)
 
-    monkeypatch.setattr("harness.link.card._parse_tensor", other)
-    with pytest.raises(UnsupportedError, match="float32, int8"):
-        measure(MemoryTransport(device), expected_digest=DIGEST, inputs=ARRAYS)
+def rows(count: int = SAMPLES) -> list[bytes]:
+    return [b"".join(fake_outputs(sample))[:20] for sample in INPUTS[:count]]
+
+
+def test_outputs_of_several_types_are_kept_as_float64() -> None:
+    joined = _joined(rows(), of_types("int32", "float32"))
+    assert joined.dtype == np.float64
+    assert joined.shape == (SAMPLES, 5)
+    for row, data in zip(joined, rows(), strict=True):
+        assert row[:4].astype("<i4").tobytes() + row[4:].astype("<f4").tobytes() == data
+
+
+def test_truth_is_kept_as_uint8() -> None:
+    joined = _joined([bytes([0, 1, 1, 0])], [TensorInfo(dtype="bool", shape=(4,), scale=0.0, zero_point=0)])
+    assert joined.dtype == np.uint8
+    assert joined.tolist() == [[0, 1, 1, 0]]
+
+
+def test_an_integer_that_float64_cannot_hold_is_unsupported() -> None:
+    tensors = of_types("int64", "float32")
+    data = np.array([2**53, -(2**53)], "<i8").tobytes() + bytes(4)
+    assert _joined([data], tensors)[0, :2].tolist() == [2**53, -(2**53)]
+    for value in (2**53 + 1, -(2**63)):
+        with pytest.raises(UnsupportedError, match=r"above 2\*\*53"):
+            _joined([np.array([0, value], "<i8").tobytes() + bytes(4)], tensors)
+    alone = TensorInfo(dtype="int64", shape=(2,), scale=0.0, zero_point=0)
+    assert _joined([np.array([0, 2**53 + 1], "<i8").tobytes()], [alone])[0, 1] == 2**53 + 1
 
 
 # --- models that remember ------------------------------------------------------------------------------
