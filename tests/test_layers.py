@@ -82,10 +82,11 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "live": set(),
     "traps": {"boards", "serial_ports"},
     "analyze": {"boards", "compiler", "graph"},
+    "export": {"compiler", "graph"},
     "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
     "cli": {
-        "analyze", "boards", "desk_view", "graph", "hardware_map", "live", "quantize", "report", "rows", "run_reader", "runs", "serial_ports",
-        "sweep", "traps",
+        "analyze", "boards", "compiler", "desk_view", "export", "graph", "hardware_map", "live", "quantize",
+        "reference", "report", "rows", "run_reader", "runs", "serial_ports", "sweep", "traps",
     },
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ import click
 from harness import __version__
 from harness.cli.console import abandon, say
 from harness.cli.desk import boards, doctor
-from harness.cli.model import analyze
+from harness.cli.model import analyze, export
 from harness.cli.results import compare, report
 from harness.cli.sweep import sweep
 from harness.errors import QuantrigError
@@ -37,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (sweep, analyze, boards, doctor, report, compare):
+for _command in (sweep, analyze, boards, doctor, report, compare, export):
     cli.add_command(_command)
 
 

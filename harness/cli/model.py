@@ -14,6 +14,7 @@ from harness.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from harness.boards import Board
+    from harness.sweep import Case
 
 
 @click.command()
@@ -84,3 +85,67 @@ def _tflite(model: Path) -> bytes:
     from harness.quantize.untrained import float32_tflite
 
     return float32_tflite(model)
+
+
+@click.command()
+@click.argument("case")
+@click.argument("folder", type=PATH)
+@click.option("--run", "run", default="latest", show_default=True, help="The run that has the case.")
+@click.option("--out", type=PATH, default=Path("results"), show_default=True, help="Folder of the runs.")
+@click.option("--boards", "boards_file", type=PATH, help="A file of your own boards, beside ours.")
+def export(*, case: str, folder: Path, run: str, out: Path, boards_file: Path | None) -> None:
+    """Hand over the model of CASE: C with only the kernels it uses, a header, and examples, in FOLDER.
+
+    CASE is one that a run has measured, like digits/ptq-int8/aot@uno:simavr. The code is what was measured
+    there; FOLDER must not hold anything yet.
+    """
+    from harness import reference
+    from harness.boards import load_boards
+    from harness.compiler import cpu_named
+    from harness.export import Expectation, Origin, package, self_test_inputs
+    from harness.graph import read_tflite
+    from harness.sweep import Case
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not an empty folder.", fix="Name one that is not there yet.")
+    wanted = Case.parse(case)
+    content = _kept_model(wanted, run, out)
+    board = _chosen(load_boards(boards_file), (wanted.board,))[0]
+    graph = read_tflite(content, name=f"{wanted.workload}-{wanted.variant}.tflite")
+    told = reference.expected_outputs(content, self_test_inputs(graph))
+    files = package(
+        graph,
+        Origin(case=wanted.id, board_title=board.title, mcu=board.mcu, cpu=cpu_named(board.cpu)),
+        Expectation(outputs=told.outputs, oracle=told.oracle),
+    )
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    click.echo(f"{len(files)} files -> {folder}")
+
+
+def _kept_model(case: Case, run: str, out: Path) -> bytes:
+    """The .tflite of a case that has a good result in a run.
+
+    Raises:
+        ConfigError: the run does not have the case, or not with a result.
+    """
+    from harness.run_reader import RunReader, find_run
+    from harness.suggest import nearest
+
+    reader = RunReader.open(find_run(out, run))
+    rows = {row.case: row for row in reader.rows}
+    if case.id not in rows:
+        raise ConfigError(f"{reader.path} has no case {case.id}.", fix=nearest(case.id, rows))
+    row = rows[case.id]
+    if row.status.value != "ok":
+        raise ConfigError(
+            f"{case.id} has no good result in {reader.path}: {row.status.value}.",
+            cause=row.reason or "",
+            fix="Export a case whose outputs were proved.",
+        )
+    model = reader.path / "models" / f"{case.workload}__{case.variant}.tflite"
+    if not model.is_file():
+        raise ConfigError(f"{model}: no such file.", cause="The run was copied without its models.")
+    return model.read_bytes()
