@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
 
-import numpy as np
-
 from harness.compiler.kernel_call import Constant, structure
 from harness.compiler.kernels.common import check_dims, options, tensor_out, unsupported
 from harness.compiler.site import Site
@@ -56,28 +54,28 @@ class Window:
         `channelwise`: output channel c reads input channel c // (out_channels // in_channels) only, and
         not all of them.
         """
-        rows, columns = (
-            np.maximum(0, np.arange(size) * stride - pad)
-            for size, stride, pad in (
-                (self.out_height, self.stride_height, self.pad_top),
-                (self.out_width, self.stride_width, self.pad_left),
-            )
+        read, written = self.in_channels, self.out_channels
+        down = _least(
+            self.out_height, self.stride_height, self.pad_top, self.in_width * read, self.out_width * written
         )
-        first_read = (rows[:, None] * self.in_width + columns[None, :]).reshape(-1)
-        place = np.arange(self.out_height * self.out_width)
+        across = _least(self.out_width, self.stride_width, self.pad_left, read, written)
         # The last channel of a pixel is the tightest: everything before it has been written.
-        last_written = (place + 1) * self.out_channels - 1
-        last_channel = self.in_channels - 1 if channelwise else 0
-        fits = bool(np.all(first_read * self.in_channels + last_channel >= last_written))
-        shrinks = (
-            self.out_height * self.out_width * self.out_channels
-            <= self.in_height * self.in_width * self.in_channels
-        )
-        return fits and (shrinks or self.batches == 1)
+        tightest = self.in_channels - 1 if channelwise else 0
+        shrinks = self.out_height * self.out_width * written <= self.in_height * self.in_width * read
+        return down + across + tightest >= written - 1 and (shrinks or self.batches == 1)
 
     def constant(self) -> Constant:
         """struct nn_window."""
         return structure("window", "struct nn_window", [str(value) for value in astuple(self)])
+
+
+def _least(size: int, stride: int, pad: int, read: int, written: int) -> int:
+    """Along one axis, the smallest lead of what is read first over what was written before.
+
+    For output i that is max(0, i * stride - pad) * read - i * written: two lines that meet near pad / stride.
+    """
+    corners = {0, pad // stride, pad // stride + 1, size - 1}
+    return min(max(0, i * stride - pad) * read - i * written for i in corners if 0 <= i < size)
 
 
 def sliding_window(
