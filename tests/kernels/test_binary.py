@@ -100,6 +100,22 @@ def test_a_constant_operand_on_either_side(dtype: str, constant: int) -> None:
     check(side_by_side(binary.on(kind, dtype, shapes, constant=constant) for kind in KINDS))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("constant", [0, 1])
+@example(scales_=LOUD, activation="NONE")
+@example(scales_=QUIET, activation="RELU6")
+@given(scales_=scale_triples, activation=activations)
+@few(4)
+def test_a_constant_number_makes_a_table(
+    kind: str, constant: int, scales_: tuple[Scale, ...], activation: str
+) -> None:
+    shapes = ([], [256]) if constant == 0 else ([256], [1, 1])
+    data = binary(kind, "int8", shapes, scales=scales_, activation=activation, constant=constant)
+    (step,) = lower(read_tflite(data, name="model")).steps
+    assert step.calls[0].function == "nn_lookup_int8"
+    check(data, inputs=[np.arange(-128, 128, dtype=np.int8).reshape(1, 256)])
+
+
 def test_a_tensor_with_itself() -> None:
     b = tb.ModelBuilder()
     x, y = b.tensor((3, 4), scale=0.05, zero_point=4), b.tensor((3, 4), scale=0.1)
@@ -143,6 +159,13 @@ def test_shapes_that_do_not_fit_are_refused(output: tuple[int, ...]) -> None:
     x, z, y = b.tensor((2, 3), "float32"), b.tensor((3, 3), "float32"), b.tensor(output, "float32")
     b.op("MUL", [x, z], [y], ("MulOptions", {}))
     assert "do not fit together" in refused(b, [x, z], [y])
+
+
+def test_a_number_that_makes_another_shape_is_refused() -> None:
+    b = tb.ModelBuilder()
+    x, y = b.tensor((2, 3), scale=0.1), b.tensor((6,), scale=0.1)
+    b.op("ADD", [x, b.constant(5, scales=(0.1,))], [y], tb.add_options())
+    assert "do not fit together" in refused(b, [x], [y])
 
 
 def test_operands_of_two_types_are_refused() -> None:

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from harness.compiler.fixed_point import quantize_multiplier
+from harness.compiler.fixed_point import INT8_MAX, INT8_MIN
 from harness.compiler.kernel_call import (
     C_TYPES,
     Constant,
     KernelCall,
     destination,
+    int8_array,
     int32_literal,
     source,
     structure,
     structure_array,
 )
-from harness.compiler.kernels.broadcast import AxisPair, broadcast_axes
+from harness.compiler.kernels.broadcast import broadcast_axes
 from harness.compiler.kernels.common import (
     check_dims,
     check_one_scale,
@@ -28,6 +30,7 @@ from harness.compiler.kernels.common import (
     tensor_out,
     unsupported,
 )
+from harness.compiler.kernels.stored_arithmetic import Quantizations, stored_product, stored_sum
 from harness.compiler.site import Site
 from harness.graph import Activation, ActivationParams, AddParams, DType, Quantization, Tensor
 
@@ -35,9 +38,8 @@ _ARITHMETIC: Final = (DType.INT8, DType.INT16, DType.INT32, DType.FLOAT32)
 _CHOICE: Final = (*_ARITHMETIC, DType.INT64)
 _QUANTIZED: Final = (DType.INT8, DType.INT16)
 
-#: How far operands are shifted up before they are brought to one scale: HEAD_ROOM of the kernels.
-_SUM_HEAD_ROOM: Final = {DType.INT8: 20, DType.INT16: 15}
-_SQUARE_HEAD_ROOM: Final = {DType.INT8: 7, DType.INT16: 0}
+#: Two stored values -> the stored result.
+_Function = Callable[[int, int], int]
 
 
 def add(site: Site) -> KernelCall:
@@ -50,7 +52,8 @@ def add(site: Site) -> KernelCall:
         return _call(site, dtype)
     if dtype not in _QUANTIZED:
         return _call(site, dtype, _plain_range(dtype, activation))
-    return _call(site, dtype, _sum_params(site, dtype, activation, _SUM_HEAD_ROOM[dtype]))
+    stored = stored_sum(site.op.kind, dtype, _quantizations(site), activation)
+    return _quantized_call(site, dtype, stored.value, stored.params)
 
 
 def squared_difference(site: Site) -> KernelCall:
@@ -58,9 +61,9 @@ def squared_difference(site: Site) -> KernelCall:
     dtype = _dtype(site, _ARITHMETIC)
     if dtype not in _QUANTIZED:
         return _call(site, dtype)
-
-    _symmetric_int16(site, dtype)
-    return _call(site, dtype, _sum_params(site, dtype, Activation.NONE, _SQUARE_HEAD_ROOM[dtype], power=2))
+    _check_symmetric_int16(site, dtype)
+    stored = stored_sum(site.op.kind, dtype, _quantizations(site), Activation.NONE)
+    return _quantized_call(site, dtype, stored.value, stored.params)
 
 
 def mul(site: Site) -> KernelCall:
@@ -69,24 +72,27 @@ def mul(site: Site) -> KernelCall:
     dtype = _dtype(site, _ARITHMETIC)
     if dtype not in _QUANTIZED:
         return _call(site, dtype, _plain_range(dtype, activation))
-    _symmetric_int16(site, dtype)
-    a, b, y = (per_tensor(site, tensor) for tensor in _tensors(site))
-    multiplier, shift = quantize_multiplier(a.scale * b.scale / y.scale)
-    limits = stored_limits(y, dtype, activation)
-    fields = (a.zero_point, b.zero_point, y.zero_point, *limits, shift, multiplier)
-    return _call(site, dtype, structure("params", "struct nn_product", [str(v) for v in fields]))
+    _check_symmetric_int16(site, dtype)
+    stored = stored_product(dtype, _quantizations(site), activation)
+    return _quantized_call(site, dtype, stored.value, stored.params)
 
 
 def maximum(site: Site) -> KernelCall:
     """MAXIMUM and MINIMUM choose among stored values, so all of them must mean the same."""
     dtype = _dtype(site, _CHOICE)
-    if dtype in _QUANTIZED:
-        check_one_scale(site, _tensors(site))
-    return _call(site, dtype)
+    if dtype not in _QUANTIZED:
+        return _call(site, dtype)
+    check_one_scale(site, _tensors(site))
+    return _quantized_call(site, dtype, max if site.op.kind == "MAXIMUM" else min)
 
 
 def _tensors(site: Site) -> tuple[Tensor, Tensor, Tensor]:
     return tensor_in(site, 0), tensor_in(site, 1), tensor_out(site)
+
+
+def _quantizations(site: Site) -> Quantizations:
+    a, b, y = (per_tensor(site, tensor) for tensor in _tensors(site))
+    return a, b, y
 
 
 def _dtype(site: Site, supported: tuple[DType, ...]) -> DType:
@@ -96,16 +102,15 @@ def _dtype(site: Site, supported: tuple[DType, ...]) -> DType:
     names = ", ".join(supported)
     if any(tensor.dtype is not dtype for tensor in tensors) or dtype not in supported:
         found = " and ".join(tensor.dtype for tensor in tensors[:2])
-        raise unsupported(
-            site, f"makes {tensors[2].dtype} of {found}", fix=f"It works on one type of {names}."
-        )
+        fix = f"Operands and output of one type: {names}."
+        raise unsupported(site, f"makes {tensors[2].dtype} of {found}", fix=fix)
     if dtype not in (*_QUANTIZED, DType.FLOAT32) and any(tensor.quantization for tensor in tensors):
         raise unsupported(site, f"works on {dtype} with a scale", fix="Quantize to int8 or int16.")
     return dtype
 
 
-def _symmetric_int16(site: Site, dtype: DType) -> None:
-    if dtype is DType.INT16 and any(per_tensor(site, tensor).zero_point for tensor in _tensors(site)):
+def _check_symmetric_int16(site: Site, dtype: DType) -> None:
+    if dtype is DType.INT16 and any(q.zero_point for q in _quantizations(site)):
         raise unsupported(site, "has int16 values with a zero point", fix="int16 wants a zero point of 0.")
 
 
@@ -117,24 +122,28 @@ def _plain_range(dtype: DType, activation: Activation) -> Constant:
     return structure("range", "struct nn_range_int32", [int32_literal(limit) for limit in limits])
 
 
-def _sum_params(
-    site: Site, dtype: DType, activation: Activation, head_room: int, *, power: int = 1
-) -> Constant:
-    """struct nn_sum; `power` is 2 where the difference is squared."""
-    a, b, y = (per_tensor(site, tensor) for tensor in _tensors(site))
-    twice_largest = 2.0 * max(a.scale, b.scale)
-    output = twice_largest**power / ((1 << (head_room * power)) * y.scale)
-    # The kernels' sums stay within 32 bits because no operand grows.
-    if power == 1 and output >= 1:
-        raise unsupported(site, f"has scales {a.scale:g}, {b.scale:g} and {y.scale:g}, too far apart")
-    scalings = [
-        quantize_multiplier(real) for real in (a.scale / twice_largest, b.scale / twice_largest, output)
-    ]
-    fields = (
-        a.zero_point, b.zero_point, y.zero_point, *stored_limits(y, dtype, activation),
-        *(shift for _, shift in scalings), *(multiplier for multiplier, _ in scalings),
-    )  # fmt: skip
-    return structure("params", "struct nn_sum", [str(v) for v in fields])
+def _quantized_call(site: Site, dtype: DType, function: _Function, *constants: Constant) -> KernelCall:
+    """The kernel; or a table, where one operand is a constant int8 number and the other is as the output."""
+    tensors = _tensors(site)
+    if dtype is not DType.INT8:
+        return _call(site, dtype, *constants)
+    for position, (number, other) in enumerate(((tensors[0], tensors[1]), (tensors[1], tensors[0]))):
+        if number.data is None or number.elements != 1 or other.elements != tensors[2].elements:
+            continue
+        broadcast_axes(tensors[0].shape, tensors[1].shape, tensors[2].shape)
+        check_dims(site, (other.elements,))
+        n = int(number.data.reshape(-1)[0])
+        values = range(INT8_MIN, INT8_MAX + 1)
+        table = [function(n, x) if position == 0 else function(x, n) for x in values]
+        return KernelCall(
+            function="nn_lookup_int8",
+            arguments=(
+                source("int8_t", 1 - position), destination("int8_t"), str(other.elements),
+                int8_array("table", table),
+            ),
+            in_place=(1 - position,),
+        )  # fmt: skip
+    return _call(site, dtype, *constants)
 
 
 def _call(site: Site, dtype: DType, *constants: Constant) -> KernelCall:
@@ -143,19 +152,16 @@ def _call(site: Site, dtype: DType, *constants: Constant) -> KernelCall:
     axes = broadcast_axes(a.shape, b.shape, y.shape)
     check_dims(site, (a.elements, b.elements, y.elements))
     ctype = C_TYPES[dtype]
+    rows = [(str(axis.size), str(axis.a_stride), str(axis.b_stride)) for axis in axes]
     return KernelCall(
         function=f"nn_{site.op.kind.lower()}_{dtype}",
         arguments=(
             source(ctype, 0), source(ctype, 1), destination(ctype),
-            _axis_table(axes), str(len(axes)), *constants,
+            structure_array("axes", "struct nn_axis_pair", rows, item_bytes=3 * 4),
+            str(len(axes)), *constants,
         ),
         in_place=tuple(i for i, tensor in enumerate((a, b)) if tensor.elements == y.elements),
     )  # fmt: skip
-
-
-def _axis_table(axes: tuple[AxisPair, ...]) -> Constant:
-    rows = [(str(axis.size), str(axis.a_stride), str(axis.b_stride)) for axis in axes]
-    return structure_array("axes", "struct nn_axis_pair", rows, item_bytes=3 * 4)
 
 
 KERNELS = {
