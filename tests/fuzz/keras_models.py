@@ -221,6 +221,18 @@ def _matmul(rng: random.Random, x: Any) -> Any:
     return _bounded(tf.matmul(x, x, transpose_b=adjoint, transpose_a=not adjoint))
 
 
+def _along_time(rng: random.Random, x: Any) -> Any:
+    """Rows become time steps."""
+    layers, channels = tf_keras().layers, int(x.shape[3])
+    sequence = layers.Reshape((int(x.shape[1]), int(x.shape[2]) * channels))(x)
+    units = rng.randint(1, 4)
+    if rng.random() < 0.5:
+        made = layers.LSTM(units, return_sequences=True)(sequence)
+    else:
+        made = layers.Conv1D(units, rng.randint(1, 3), padding=rng.choice(["same", "causal"]))(sequence)
+    return layers.Reshape((int(x.shape[1]), 1, units))(made)
+
+
 _UNARY: Final[dict[str, Callable[[random.Random, Any], Any]]] = {
     "conv_2d": _conv_2d,
     "grouped": _grouped,
@@ -243,6 +255,7 @@ _UNARY: Final[dict[str, Callable[[random.Random, Any], Any]]] = {
     "taken_apart": _taken_apart,
     "with_constant": _with_constant,
     "matmul": _matmul,
+    "along_time": _along_time,
 }
 KINDS: Final = (*_UNARY, "joined", "joined")
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -17,10 +18,17 @@ from harness.reference import Expected, expected_outputs, interpret
 from tests.fuzz.keras_models import Array, Drawn, converted, drawn, samples
 from tests.native_model import NativeModel
 
+
+class Oracle(Protocol):
+    """`interpret`, or `expected_outputs`, which does it in a child process."""
+
+    def __call__(self, model: bytes, inputs: Sequence[Array], *, stream: bool) -> Expected: ...
+
+
 seen: collections.Counter[str] = collections.Counter()
 
 
-def check_network(network: Drawn, oracle: Callable[[bytes, Sequence[Array]], Expected]) -> None:
+def check_network(network: Drawn, oracle: Oracle) -> None:
     """Our C gives what the oracle gives on four samples, every integer of it."""
     try:
         data = converted(network)
@@ -31,7 +39,7 @@ def check_network(network: Drawn, oracle: Callable[[bytes, Sequence[Array]], Exp
     (tensor,) = graph.input_tensors()
     inputs = [to_stored(samples(network, 12)[8:], tensor)]
     outputs = NativeModel(graph, compile_graph(graph)).run(inputs)
-    expected = oracle(data, inputs)
+    expected = oracle(data, inputs, stream=True)
     for ours, theirs in zip(outputs, expected.outputs, strict=True):
         assert verify(ours, theirs, expected.oracle).mismatches == 0
     seen["models"] += 1
