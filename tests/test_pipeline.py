@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from harness.build import build
 from harness.case_run import CaseRun, warnings_of
 from harness.compiler import compile_graph
 from harness.errors import HangError, QuantizeError
+from harness.layer_check import LayerReport
 from harness.measure import measure
 from harness.pipeline import Bench, run_sweep
 from harness.quantize.trained import variant
 from harness.records import Clock, Measurement, Result, Status
-from harness.reference import Expected
+from harness.reference import Expected, Trace
 from harness.resources import cache_dir
 from harness.sweep import Case
 from harness.workloads import WORKLOADS
@@ -156,6 +158,39 @@ def test_a_mismatch_fails_the_case_and_takes_its_numbers(
     assert row["metric_value"] is None
     # what its line went through may explain it
     assert _run(bench, NATIVE)[NATIVE].link is not None
+
+
+def test_layers_are_checked_too_and_the_first_that_differs_is_the_reason(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bench = replace(bench, check_layers=True)
+    assert _run(bench, NATIVE)[NATIVE].outcome.status is Status.OK
+    table = tmp_path / f"{Case.parse(NATIVE).slug}.layers.csv"
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 3
+    assert {(row["op"], row["mismatches"]) for row in rows} == {("FULLY_CONNECTED", "0")}
+    real = reference.tensors
+
+    def off_by_two(*given: Any, **options: Any) -> Trace:
+        told = real(*given, **options)
+        told.values[int(rows[1]["tensor"])][2, 5] ^= 2
+        return told
+
+    monkeypatch.setattr(reference, "tensors", off_by_two)
+    row = _run(bench, NATIVE)[NATIVE].row()
+    assert (row["status"], row["reason_code"], row["mismatches"]) == ("failed", "mismatch", 0)
+    assert "(step 1): 1 of 48 elements differ from tflm" in row["reason"]
+    assert "by at most 2; 1 of 3 layers differ" in row["reason"]
+    assert row["latency_ticks_median"] is None
+
+
+def test_layers_that_cannot_be_checked_are_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*given: Any, **options: Any) -> LayerReport:
+        return LayerReport(layers=(), remark="The layers were not checked: too large.")
+
+    monkeypatch.setattr("harness.pipeline.check_layers", too_large)
+    row = _run(replace(bench, check_layers=True), NATIVE)[NATIVE].row()
+    assert (row["status"], row["warnings"]) == ("ok", "The layers were not checked: too large.")
 
 
 def test_an_unforeseen_error_is_a_row_and_the_other_case_goes_on(
