@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from harness.compiler.views import Move, View, starts
-from harness.graph import Activation, AxisParams, MirrorMode, MirrorPadParams, Op, StridedSliceParams, Tensor
+from harness.graph import (
+    Activation,
+    AxisParams,
+    BlockParams,
+    MirrorMode,
+    MirrorPadParams,
+    Op,
+    StridedSliceParams,
+    Tensor,
+)
 
 P = TypeVar("P")
 
@@ -275,14 +285,102 @@ def reverse(m: Moving) -> list[Move]:
     return [Move(source=0, take=view, put=m.whole(shape))]
 
 
+def depth_to_space(m: Moving) -> list[Move]:
+    """DEPTH_TO_SPACE: a pixel's channels become a square of pixels."""
+    (batch, height, width, depth), block = m.input(0).shape, m.options(BlockParams).block_size
+    if block < 1 or depth % (block * block):
+        raise ValueError(f"{depth} channels are no squares of {block}")
+    view = View.dense((batch, height, width, block, block, depth // block**2)).permuted((0, 1, 3, 2, 4, 5))
+    put = m.whole((batch, height * block, width * block, depth // block**2))
+    return [Move(source=0, take=view, put=put.split(2, block).split(1, block))]
+
+
+def space_to_depth(m: Moving) -> list[Move]:
+    """SPACE_TO_DEPTH: a square of pixels becomes one pixel's channels."""
+    (batch, height, width, depth), block = m.input(0).shape, m.options(BlockParams).block_size
+    if block < 1 or height % block or width % block:
+        raise ValueError(f"{height}x{width} is not made of squares of {block}")
+    view = View.dense((batch, height, width, depth)).split(2, block).split(1, block)
+    put = m.whole((batch, height // block, width // block, depth * block**2))
+    return [Move(source=0, take=view.permuted((0, 1, 3, 2, 4, 5)), put=put.split(3, depth).split(3, block))]
+
+
+def space_to_batch(m: Moving) -> list[Move]:
+    """SPACE_TO_BATCH_ND: every n-th pixel of the padded image is an image; all around is for the caller."""
+    shape, blocks, pads = m.input(0).shape, m.integers(1), _pairs(m)
+    sizes = [size + sum(pair) for size, pair in zip(shape[1:], pads, strict=False)]
+    _check_blocks(sizes, blocks)
+    inner = shape[1 + len(blocks) :]
+    small = [size // block for size, block in zip(sizes, blocks, strict=True)]
+    whole = m.whole((math.prod(blocks) * shape[0], *small, *inner))
+    image = View.dense(shape)
+    return [
+        Move(source=0, take=pixels, put=part)
+        for pixels, part in _interleaved(image, whole, blocks, [pair[0] for pair in pads])
+    ]
+
+
+def batch_to_space(m: Moving) -> list[Move]:
+    """BATCH_TO_SPACE_ND: the images of a batch interleaved to one, which is cropped."""
+    shape, blocks, crops = m.input(0).shape, m.integers(1), _pairs(m)
+    count = math.prod(blocks)
+    if min(blocks) < 1 or shape[0] % count or len(blocks) >= len(shape):
+        raise ValueError(f"a batch of {shape[0]} for blocks of {blocks}")
+    sizes = [n * block - sum(pair) for n, block, pair in zip(shape[1:], blocks, crops, strict=False)]
+    if min(sizes) < 1:
+        raise ValueError(f"nothing is left of {list(shape)}")
+    whole = m.whole((shape[0] // count, *sizes, *shape[1 + len(blocks) :]))
+    return [
+        Move(source=0, take=part, put=pixels)
+        for pixels, part in _interleaved(whole, View.dense(shape), blocks, [pair[0] for pair in crops])
+    ]
+
+
+def _pairs(m: Moving) -> list[tuple[int, int]]:
+    """(before, after) of each block axis, in input 2."""
+    values = m.integers(2)
+    if len(values) != 2 * len(m.integers(1)) or min(values, default=-1) < 0:
+        raise ValueError(f"borders of {values} for blocks of {m.integers(1)}")
+    return list(zip(values[::2], values[1::2], strict=True))
+
+
+def _check_blocks(sizes: Sequence[int], blocks: Sequence[int]) -> None:
+    if len(sizes) != len(blocks) or any(n < 1 or size % n for size, n in zip(sizes, blocks, strict=True)):
+        raise ValueError(f"{list(sizes)} pixels are not made of blocks of {list(blocks)}")
+
+
+def _interleaved(
+    image: View, parts: View, blocks: Sequence[int], offsets: Sequence[int]
+) -> Iterator[tuple[View, View]]:
+    """(every n-th pixel of the image, where it lies among the parts) for each position in a block.
+
+    Pixel i of an axis of the image is pixel i + offset of the whole that the parts make.
+    """
+    batch = image.shape[0]
+    for number, phases in enumerate(itertools.product(*(range(block) for block in blocks))):
+        pixels, part = image, parts.part(0, number * batch, batch)
+        for axis, (phase, block, offset) in enumerate(zip(phases, blocks, offsets, strict=True), start=1):
+            skipped = max(0, -(-(offset - phase) // block))
+            first = skipped * block + phase - offset
+            count = -(-(image.shape[axis] - first) // block)
+            if count < 1:
+                break
+            pixels, part = pixels.part(axis, first, count, block), part.part(axis, skipped, count)
+        else:
+            yield pixels, part
+
+
 #: Operation -> its moves; ValueError or LookupError where tensors and options do not fit together.
 MOVES: Final[dict[str, Callable[[Moving], list[Move]]]] = {
+    "BATCH_TO_SPACE_ND": batch_to_space,
     "BROADCAST_TO": broadcast_to,
     "CONCATENATION": concatenation,
+    "DEPTH_TO_SPACE": depth_to_space,
     "MIRROR_PAD": mirror_pad,
     "PACK": pack,
     "REVERSE_V2": reverse,
     "SLICE": slice_,
+    "SPACE_TO_DEPTH": space_to_depth,
     "SPLIT": split,
     "SPLIT_V": split_v,
     "STRIDED_SLICE": strided_slice,

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from harness.compiler.moves import MOVES, Moving, axis_of, interior
+from harness.compiler.moves import MOVES, Moving, axis_of, interior, space_to_batch
 from harness.graph import (
     BatchMatMulParams,
     FullyConnectedParams,
@@ -59,13 +59,17 @@ def open_shapes(m: Moving) -> dict[int, Shape]:
     }
 
 
+#: What moves its input into an output that is filled first.
+_FILLED: Final = {"PAD": interior, "PADV2": interior, "SPACE_TO_BATCH_ND": space_to_batch}
+
+
 def _is_sane(shape: Shape) -> bool:
     return min(shape, default=1) > 0 and math.prod(shape) <= _MAX_ELEMENTS
 
 
 def _made(m: Moving) -> dict[int, Shape]:
     kind = m.op.kind
-    moves_of = interior if kind in ("PAD", "PADV2") else MOVES.get(kind)
+    moves_of = _FILLED.get(kind) or MOVES.get(kind)
     if moves_of is not None:
         recording = _Recording(op=m.op, tensors=m.tensors, made={})
         moves_of(recording)

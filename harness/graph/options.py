@@ -15,6 +15,7 @@ from harness.graph.params import (
     AddParams,
     AxisParams,
     BatchMatMulParams,
+    BlockParams,
     CastParams,
     FullyConnectedParams,
     GatherParams,
@@ -220,6 +221,14 @@ def _resize(options: Any) -> Params:
     )
 
 
+def _depth_to_space(table: Any) -> Params:
+    return BlockParams(block_size=_options(tflite.DepthToSpaceOptions, table).BlockSize())
+
+
+def _space_to_depth(table: Any) -> Params:
+    return BlockParams(block_size=_options(tflite.SpaceToDepthOptions, table).BlockSize())
+
+
 def _cast(table: Any) -> Params:
     if table is None:
         return CastParams(source=None, target=None)
@@ -250,6 +259,7 @@ _READERS: Final[dict[str, Callable[[Any], Params]]] = {
     "CONCATENATION": _concatenation,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "DEPTH_TO_SPACE": _depth_to_space,
     "FULLY_CONNECTED": _fully_connected,
     "GATHER": _gather,
     "L2_NORMALIZATION": _l2_normalization,
@@ -263,6 +273,7 @@ _READERS: Final[dict[str, Callable[[Any], Params]]] = {
     "RESIZE_BILINEAR": _resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
     "SOFTMAX": _softmax,
+    "SPACE_TO_DEPTH": _space_to_depth,
     "SQUEEZE": _squeeze,
     "STRIDED_SLICE": _strided_slice,
     "SUB": _sub,

@@ -159,6 +159,13 @@ class ResizeParams:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BlockParams:
+    """DEPTH_TO_SPACE and SPACE_TO_DEPTH: the side of the square of pixels that lies in the channels."""
+
+    block_size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CastParams:
     """CAST; None where the file leaves the type to the tensors."""
 
@@ -204,6 +211,7 @@ Params = (
     | MirrorPadParams
     | SqueezeParams
     | ResizeParams
+    | BlockParams
     | CastParams
     | SvdfParams
     | LstmParams

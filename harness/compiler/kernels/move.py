@@ -33,12 +33,16 @@ _MAX_LOOPS = 8
 
 #: What to do where an operation cannot be laid out.
 _FIXES: Final = {
+    "BATCH_TO_SPACE_ND": "Constant blocks and crops are supported.",
     "BROADCAST_TO": "A constant shape is supported.",
     "CONCATENATION": "Inputs that differ along one axis, of one type and scale, without activation are.",
+    "DEPTH_TO_SPACE": "Images of rank 4 whose channels are whole squares are supported.",
     "MIRROR_PAD": "Constant widths below the size of their axis are supported.",
     "PACK": "Inputs of one shape are supported.",
     "REVERSE_V2": "Constant axes are supported.",
     "SLICE": "Constant begin and size inside of the input are supported.",
+    "SPACE_TO_BATCH_ND": "Constant blocks and paddings are supported.",
+    "SPACE_TO_DEPTH": "Images of rank 4 made of whole squares are supported.",
     "SPLIT": "A constant axis and equal parts are supported.",
     "SPLIT_V": "A constant axis, and constant sizes that fill it, are supported.",
     "STRIDED_SLICE": "Constant begin, end and strides that leave something are supported.",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PAD and PADV2: the output is filled, then the input copied into it."""
+"""PAD, PADV2 and SPACE_TO_BATCH_ND: the output is filled, then the input copied into it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from harness.compiler.kernel_call import KernelCall, destination, table
 from harness.compiler.kernels.common import check_dims, tensor_in, tensor_out, unsupported
 from harness.compiler.kernels.move import check_same_values, checked_moves, copies, copy
 from harness.compiler.moves import interior
+from harness.compiler.moves import space_to_batch as moving_to_batch
 from harness.compiler.site import Site
 from harness.compiler.views import Move, View
 from harness.graph import DType, Tensor
@@ -22,6 +24,14 @@ def pad(site: Site) -> Sequence[KernelCall]:
     has_value = len(site.op.inputs) > 2 and site.op.inputs[2] is not None
     border = _filled_by(site, 2) if has_value else fill(site, stored_zero(tensor_out(site)))
     return [border, *copies(site, moves)]
+
+
+def space_to_batch(site: Site) -> Sequence[KernelCall]:
+    """Padded images are filled with the stored zero first."""
+    moves = checked_moves(site, moving_to_batch)
+    moved = sum(math.prod(move.put.shape) for move in moves)
+    filled = [] if moved == tensor_out(site).elements else [fill(site, stored_zero(tensor_out(site)))]
+    return [*filled, *copies(site, moves)]
 
 
 def stored_zero(tensor: Tensor) -> bytes:
@@ -58,4 +68,5 @@ def _filled_by(site: Site, position: int) -> KernelCall:
 KERNELS = {
     "PAD": pad,
     "PADV2": pad,
+    "SPACE_TO_BATCH_ND": space_to_batch,
 }
