@@ -223,8 +223,6 @@ class SweepSpec:
         start = base or cls()
         if "model" in values and "workloads" not in values and start.workloads == DEFAULT_WORKLOADS:
             values["workloads"] = ()
-            if values["model"].suffix == ".tflite" and start.variants == DEFAULT_VARIANTS:
-                values.setdefault("variants", (AS_IS,))
         if base is not None and ("boards" in values or "targets" in values):
             values.setdefault("lanes", ())
         elif base is not None and "lanes" in values:
@@ -313,10 +311,11 @@ def expand(spec: SweepSpec, known: Known) -> tuple[Case, ...]:
 
 
 def _check_as_is(spec: SweepSpec, workloads: Sequence[str], known: Known) -> None:
-    """Each variant has a workload that it applies to, and each workload a variant."""
+    """Each variant that was asked for has a workload that it applies to, and each workload a variant."""
     finished = [name for name in workloads if name in known.as_is]
     recipes = [text for text in spec.variants if text != AS_IS]
-    if recipes and workloads and len(finished) == len(workloads):
+    asked = spec.variants != DEFAULT_VARIANTS
+    if asked and recipes and workloads and len(finished) == len(workloads):
         raise ConfigError(
             f"Variant {recipes[0]!r} does not apply to {finished[0]}.",
             cause="A .tflite is finished: only a trained Keras model can be quantized.",

@@ -211,7 +211,7 @@ def test_a_tflite_has_one_variant_and_the_others_have_theirs() -> None:
 
 
 def test_a_recipe_does_not_apply_to_a_tflite() -> None:
-    for variants in (["ptq-int8"], ["as-is", "ptq-int8"], ["float32", "ptq-int8", "qat-int8"]):
+    for variants in (["ptq-int8"], ["as-is", "ptq-int8"]):
         spec = SweepSpec.from_options(model="net.tflite", variants=variants)
         with pytest.raises(ConfigError, match=r"does not apply to net-0123abcd.*finished.*\.keras"):
             expand(spec, _finished())

@@ -78,7 +78,7 @@ class AsIsWorkload:
 
     def data_files(self) -> tuple[Path, ...]:
         """The model, and where its data come from."""
-        return (self.model, *self._files)
+        return tuple(dict.fromkeys((self.model, *self._files)))
 
     def tflite(self) -> bytes:
         """The model's file."""

@@ -49,7 +49,6 @@ _LAYERS = frozenset(
         "GlobalAveragePooling2D",
         "GlobalMaxPooling1D",
         "GlobalMaxPooling2D",
-        "GroupNormalization",
         "InputLayer",
         "LSTM",
         "LayerNormalization",
