@@ -147,10 +147,10 @@ def _config(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         config.pop("data_format", None)
     if isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
         config["axis"] = config["axis"][0]
-    if isinstance(inner := config.get("layer"), dict):
-        config["layer"] = {
-            "class_name": inner["class_name"], "config": _config(inner["class_name"], inner["config"])
-        }  # fmt: skip
+    for key in ("layer", "backward_layer"):
+        if isinstance(inner := config.get(key), dict):
+            name = inner["class_name"]
+            config[key] = {"class_name": name, "config": _config(name, inner["config"])}
     return config
 
 
