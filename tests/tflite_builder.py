@@ -28,7 +28,7 @@ _BUFFER_ALIGNMENT = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Tensor:
+class TensorRecord:
     shape: tuple[int, ...]
     dtype: str
     scales: tuple[float, ...]
@@ -41,7 +41,7 @@ class _Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Op:
+class OpRecord:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -52,8 +52,8 @@ class _Op:
 class ModelBuilder:
     """One subgraph that grows; tensors are named by their index. Nothing is checked."""
 
-    tensors: list[_Tensor] = field(default_factory=list)
-    ops: list[_Op] = field(default_factory=list)
+    tensors: list[TensorRecord] = field(default_factory=list)
+    ops: list[OpRecord] = field(default_factory=list)
     # By convention buffer 0 is the empty one of all tensors that are computed.
     buffers: list[bytes] = field(default_factory=lambda: [b""])
 
@@ -110,7 +110,7 @@ class ModelBuilder:
     ) -> int:
         index = len(self.tensors)
         self.tensors.append(
-            _Tensor(
+            TensorRecord(
                 shape=shape, dtype=dtype, scales=scales, zero_points=zero_points, axis=axis,
                 name=f"t{index}" if name is None else name, buffer=buffer,
             )
@@ -121,7 +121,7 @@ class ModelBuilder:
         self, kind: str, inputs: Sequence[int], outputs: Sequence[int], options: Options | None = None
     ) -> None:
         """One operation; an input of -1 is absent."""
-        self.ops.append(_Op(kind=kind, inputs=tuple(inputs), outputs=tuple(outputs), options=options))
+        self.ops.append(OpRecord(kind=kind, inputs=tuple(inputs), outputs=tuple(outputs), options=options))
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int], *, subgraphs: int = 1) -> bytes:
         """The file; the same subgraph is repeated `subgraphs` times."""
@@ -183,7 +183,7 @@ def _buffer(b: Any, content: bytes) -> int:
     return _table(b, "Buffer", {"Data": b.EndVector()})
 
 
-def _tensor(b: Any, tensor: _Tensor) -> int:
+def _tensor(b: Any, tensor: TensorRecord) -> int:
     fields: dict[str, Any] = {
         "Shape": _vector(b, tensor.shape, "int32"),
         "Type": getattr(tflite.TensorType, tensor.dtype.upper()),
@@ -203,7 +203,7 @@ def _tensor(b: Any, tensor: _Tensor) -> int:
     return _table(b, "Tensor", fields)
 
 
-def _operator(b: Any, op: _Op, code: int) -> int:
+def _operator(b: Any, op: OpRecord, code: int) -> int:
     fields: dict[str, Any] = {
         "OpcodeIndex": code,
         "Inputs": _vector(b, op.inputs, "int32"),
@@ -288,9 +288,7 @@ def svdf_options(rank: int, *, activation: str = "NONE") -> Options:
     return "SVDFOptions", {"Rank": rank, "FusedActivationFunction": _activation(activation)}
 
 
-def lstm_options(
-    *, time_major: bool = False, cell_clip: float = 0.0, activation: str = "TANH"
-) -> Options:
+def lstm_options(*, time_major: bool = False, cell_clip: float = 0.0, activation: str = "TANH") -> Options:
     """UNIDIRECTIONAL_SEQUENCE_LSTM."""
     return "UnidirectionalSequenceLSTMOptions", {
         "FusedActivationFunction": _activation(activation),

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +26,10 @@ from harness.compiler import MODEL_ABI, Program, lower
 from harness.compiler.emit import generate_config, generate_source
 from harness.errors import ModelError, UnsupportedError
 from harness.graph import DType, read_tflite
-from tests.kernels.one_op import side_by_side
+from tests.kernels.one_op import Sample, side_by_side
 from tests.kernels.samples import SAMPLES
 from tests.kernels.sanitized import spans, spread
+from tests.tflite_builder import ModelBuilder, OpRecord, TensorRecord
 
 MEMORY_BYTES: Final = 1 << 30
 SECONDS: Final = 5
@@ -50,49 +51,97 @@ class Report:
     failures: list[str] = field(default_factory=list)
 
 
-def victims() -> list[bytes]:
-    """Sound models with every operation."""
-    return [side_by_side([sample]) for sample in SAMPLES.values()]
-
-
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """The file with one to eight things wrong."""
+    """The file with a few bytes wrong, or its end missing."""
     content = bytearray(data)
-    for _ in range(int(rng.integers(1, 9))):
+    if rng.random() < 0.05:
+        return bytes(content[: int(rng.integers(8, len(content)))])
+    for _ in range(int(rng.geometric(0.6))):
         at = int(rng.integers(0, len(content)))
         word = at // 4 * 4
-        match int(rng.integers(0, 8)):
+        match int(rng.integers(0, 6)):
             case 0:
                 content[at] ^= 1 << int(rng.integers(0, 8))
             case 1:
                 content[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
             case 2:
-                content[at] = int(rng.integers(0, 256))
-            case 3:
                 value = int(rng.choice([0, 1, 2, 3, -1, -2, 7, 255, 2**31 - 1, -(2**31), 1000, 65536]))
                 content[word : word + 4] = value.to_bytes(4, "little", signed=True)
-            case 4:
+            case 3:
                 other = int(rng.integers(0, len(content))) // 4 * 4
                 content[word : word + 4] = content[other : other + 4]
-            case 5:
-                change = int(rng.integers(-4, 5))
-                old = int.from_bytes(content[word : word + 4], "little")
-                content[word : word + 4] = ((old + change) & 0xFFFFFFFF).to_bytes(4, "little")
-            case 6 if rng.random() < 0.2:
-                del content[max(8, at) :]
-            case _:
+            case 4:
                 content[at] = (content[at] + int(rng.integers(-3, 4))) & 0xFF
-        if len(content) < 16:
-            break
+            case _:
+                old = int.from_bytes(content[word : word + 4], "little")
+                content[word : word + 4] = ((old + int(rng.integers(-4, 5))) & 0xFFFFFFFF).to_bytes(
+                    4, "little"
+                )
     return bytes(content)
 
 
+def misshapen(sample: Sample, rng: np.random.Generator) -> bytes:
+    """A well-formed file that makes no sense: shapes, types, scales, tensors or options are others."""
+    b = ModelBuilder()
+    inputs, outputs = sample(b)
+    for _ in range(int(rng.geometric(0.6))):
+        if rng.random() < 0.5:
+            at = int(rng.integers(0, len(b.tensors)))
+            b.tensors[at] = _other_tensor(b.tensors[at], rng)
+        else:
+            at = int(rng.integers(0, len(b.ops)))
+            b.ops[at] = _other_op(b.ops[at], len(b.tensors), rng)
+    try:
+        return b.build(inputs, outputs)
+    except TypeError:  # a number that the schema's own type cannot hold
+        return side_by_side([sample])
+
+
+def _other_tensor(tensor: TensorRecord, rng: np.random.Generator) -> TensorRecord:
+    match int(rng.integers(0, 5)):
+        case 0 if tensor.shape:
+            shape = list(tensor.shape)
+            shape[int(rng.integers(0, len(shape)))] = int(rng.choice([0, 1, 2, 3, 5, 8, 200, 40_000]))
+            return replace(tensor, shape=tuple(shape))
+        case 1:
+            sizes = [1, *tensor.shape] if rng.random() < 0.5 else list(tensor.shape[1:])
+            return replace(tensor, shape=tuple(sizes))
+        case 2:
+            names = ["int8", "uint8", "int16", "int32", "int64", "float32", "bool", "float16"]
+            return replace(tensor, dtype=str(rng.choice(names)))
+        case 3 if tensor.scales:
+            return replace(tensor, zero_points=(int(rng.integers(-200, 200)),) * len(tensor.scales))
+        case _ if tensor.scales:
+            factor = float(rng.choice([0.0, 1e-30, 1e-4, 0.5, 2.0, 1e4, 1e30]))
+            return replace(tensor, scales=tuple(min(s * factor, 3e38) for s in tensor.scales))
+        case _:
+            return replace(tensor, axis=int(rng.integers(-2, 5)))
+
+
+def _other_op(op: OpRecord, tensors: int, rng: np.random.Generator) -> OpRecord:
+    wild = int(rng.integers(-1, tensors))
+    match int(rng.integers(0, 4)):
+        case 0 if op.inputs:
+            at = int(rng.integers(0, len(op.inputs)))
+            return replace(op, inputs=(*op.inputs[:at], wild, *op.inputs[at + 1 :]))
+        case 1 if op.inputs:
+            return replace(op, inputs=op.inputs[:-1] if rng.random() < 0.5 else (*op.inputs, wild))
+        case _ if op.options and any(isinstance(v, int) for v in op.options[1].values()):
+            name, values = op.options
+            key = str(rng.choice([key for key, value in values.items() if isinstance(value, int)]))
+            value = int(rng.choice([0, 1] if isinstance(values[key], bool) else [0, 1, 2, 3, 4, 5, 100, 127]))
+            return replace(op, options=(name, {**values, key: value}))
+        case _:
+            return replace(op, options=None)
+
+
 def files(count: int, seed: int) -> Iterator[bytes]:
-    """So many damaged files."""
+    """So many damaged files, every second of them well-formed."""
     rng = np.random.default_rng(seed)
-    sound = victims()
+    samples = list(SAMPLES.values())
     for number in range(count):
-        yield damaged(sound[number % len(sound)], rng)
+        sample = samples[int(rng.integers(0, len(samples)))]
+        yield misshapen(sample, rng) if number % 2 else damaged(side_by_side([sample]), rng)
 
 
 def work(program: Program) -> int:
