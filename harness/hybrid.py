@@ -56,8 +56,6 @@ def dequantized(model: bytes) -> bytes | None:
                         made[index] = _add_dequantized(root, graph, index, schema)
                     op.inputs[position] = made[index]
                     changed = True
-            if changed and hasattr(op.builtinOptions, "asymmetricQuantizeInputs"):
-                op.builtinOptions.asymmetricQuantizeInputs = False
     return _packed(root, schema) if changed else None
 
 

@@ -8,6 +8,7 @@ reference kernels, whose int8 FULLY_CONNECTED rounds once instead of twice and m
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -218,12 +219,15 @@ class _Tflite:
         self.name = name
         self._graph = graph
         try:
-            self._interpreter = lite.Interpreter(
-                model_content=model,
-                experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_REF,
-                experimental_preserve_all_tensors=keep_all,
-                num_threads=1,
-            )
+            with warnings.catch_warnings():
+                # that it will move to another package is known
+                warnings.simplefilter("ignore", UserWarning)
+                self._interpreter = lite.Interpreter(
+                    model_content=model,
+                    experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_REF,
+                    experimental_preserve_all_tensors=keep_all,
+                    num_threads=1,
+                )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise RefusedError(str(error)) from error

@@ -141,13 +141,17 @@ def check_layers(
         except DoesNotFitError as error:
             remark = f"The layers were not checked: {error.what}"
         else:
-            timing = port.timing(board.baud) if port is not None else None
             with (
                 elf.faults_named(firmware.elf),
                 target.open(firmware, board, log=log, port=port) as transport,
             ):
                 found = run_steps(
-                    transport, program, chosen, stream=stream, digest=firmware.firmware_sha256, timing=timing
+                    transport,
+                    program,
+                    chosen,
+                    stream=stream,
+                    digest=firmware.firmware_sha256,
+                    timing=port.timing(transport.baud) if port is not None else None,
                 )
     return compare(graph, program, found, trace, remark)
 

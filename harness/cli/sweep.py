@@ -163,5 +163,6 @@ def _show_plan(console: Console, plan: RunPlan) -> None:
     if quarantined:
         console.print(f"quarantined, left out: {', '.join(quarantined)}", **PLAIN)
     writes = Counter(case.board for case in pending if case.target == "hardware")
-    shown = ", ".join(f"{board}: {count}" for board, count in writes.items())
+    each = 2 if plan.spec.check_layers else 1
+    shown = ", ".join(f"{board}: {each * count}" for board, count in writes.items())
     console.print(f"flash writes: {shown or 'none, no case runs on a board'}", highlight=False)
