@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_MEMBER = re.compile(r"^(/\S[^()]*\.a)\((\S+)\)$")
+_MEMBER = re.compile(r"^(/\S[^()]*\.a\([^\s()]+\))(?:\s|$)")
 _OUTPUT = re.compile(r"^(\.\S+|/DISCARD/)(?:\s|$)")
 _INPUT = re.compile(r"^ (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$")
 _NAME = re.compile(r"^ (\.\S+|COMMON)$")
@@ -42,7 +42,7 @@ def read_map(path: Path) -> LinkMap:
     """Parse a map file."""
     text = path.read_text(encoding="utf-8", errors="replace")
     head, _, memory = text.partition("Linker script and memory map")
-    members = [line for line in head.splitlines() if _MEMBER.match(line)]
+    members = [found[1] for line in head.splitlines() if (found := _MEMBER.match(line))]
     loads = re.findall(r"^LOAD (/.+)$", memory, re.MULTILINE)
     objects = [load for load in loads if not load.endswith((".a", ".so", ".ld")) and ".so." not in load]
     return LinkMap(objects=tuple(dict.fromkeys([*objects, *members])), placed=tuple(_placed(memory)))

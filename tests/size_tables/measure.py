@@ -52,7 +52,7 @@ def build_probe(board: Board, source: GeneratedSource) -> Built:
         stem = "firmware" if board.port == "native" else "firmware-unbounded"
         linked = output / f"{stem}.elf"
         if not linked.is_file():
-            errors = re.findall(r"^.*(?:error|undefined reference|Error:).*$", done.output, re.MULTILINE)
+            errors = re.findall(r"^.*(?: error: |undefined reference|^Error: ).*$", done.output, re.MULTILINE)
             raise RuntimeError("\n".join([f"{board.name}: the probe does not link", *errors[:5]]))
         found = read_map(output / f"{stem}.map")
         program = elf.read_program(linked)
