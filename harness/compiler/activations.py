@@ -29,6 +29,9 @@ from harness.compiler.fixed_point import (
 )
 from harness.graph import Quantization
 
+#: Bits of fraction that 1 / sqrt of a stored value is kept with.
+_RSQRT_HEAD_ROOM: Final = 20
+
 StoredFunction = Callable[[int], int]
 
 #: Integer bits of the argument of the fixed-point logistic and tanh.
@@ -86,9 +89,9 @@ def _of_scaled_argument(q_in: Quantization, function: StoredFunction) -> StoredF
     Raises:
         ValueError: a scale below 2^-28, or of 16 and more.
     """
+    if not 2.0**-28 <= q_in.scale < 16.0:
+        raise ValueError(f"an input scale of {q_in.scale:g}, which is not within 2^-28 and 16")
     multiplier, shift = quantize_multiplier(q_in.scale * (1 << (31 - _INPUT_INTEGER_BITS)))
-    if not 0 <= shift <= 31:
-        raise ValueError(f"an input scale of {q_in.scale:g}")
     largest = ((1 << _INPUT_INTEGER_BITS) - 1) * (1 << (31 - _INPUT_INTEGER_BITS))
     radius = largest >> shift
 
@@ -155,7 +158,7 @@ def sigmoid_argument(scale_: float, *, most_doublings: int) -> tuple[int, int]:
         shift += 1
         multiplier *= 2
     if multiplier > 32767:
-        raise ValueError(f"an input scale of {scale_:g}")
+        raise ValueError(f"an input scale of {scale_:g}, which is above 2.6")
     return int(multiplier), shift
 
 
@@ -187,14 +190,25 @@ def relu6_int8(q_in: Quantization) -> StoredFunction:
 
 
 def neg_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
-    """-x, rescaled."""
-    scaling = signed_scaling(q_in.scale / q_out.scale)
-    return lambda x: clamp_int8(q_out.zero_point - scaling(x - q_in.zero_point))
+    """-x of the stored number, of which -128 stays.
+
+    Raises:
+        ValueError: a zero point, or two scales: the reference ignores them.
+    """
+    if q_in.zero_point or q_out.zero_point or q_in.scale != q_out.scale:
+        raise ValueError("int8 is negated on one scale and without zero points")
+    return lambda x: x if x == INT8_MIN else -x
 
 
 def elu_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
-    """x above 0, exp(x) - 1 below, in float32."""
+    """x above 0, exp(x) - 1 below, in float32.
+
+    Raises:
+        ValueError: a scale whose reciprocal is not finite, or that is not finite itself.
+    """
     inverse = np.float32(1) / np.float32(q_out.scale)
+    if not np.isfinite([inverse, q_in.scale, q_out.scale]).all():
+        raise ValueError(f"scales of {q_in.scale:g} and {q_out.scale:g}")
 
     def stored(x: int) -> int:
         real = np.float32(q_in.scale) * np.float32(x - q_in.zero_point)
@@ -232,19 +246,29 @@ def abs_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
 
 def rsqrt_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
     """1 / sqrt(x); the largest value at 0, and below 0, where the reference stops."""
-    root = np.sqrt(np.float32(q_in.scale)) * np.float32(q_out.scale)
-    multiplier, shift = quantize_multiplier(1.0 / float(root))
-    headroom = 20
+    multiplier, shift = rsqrt_scaling(q_in, q_out)
 
     def stored(x: int) -> int:
         difference = x - q_in.zero_point
         if difference <= 0:
             return INT8_MAX
         inverse, inverse_shift = _inverse_square_root(difference)
-        wide = scale(1, inverse, inverse_shift + headroom)
-        return clamp_int8(scale(wide, multiplier, shift - headroom) + q_out.zero_point)
+        wide = scale(1, inverse, inverse_shift + _RSQRT_HEAD_ROOM)
+        return clamp_int8(scale(wide, multiplier, shift) + q_out.zero_point)
 
     return stored
+
+
+def rsqrt_scaling(q_in: Quantization, q_out: Quantization) -> tuple[int, int]:
+    """(multiplier, shift) from 1 / sqrt of the stored value, with 20 bits of fraction, to the output.
+
+    Raises:
+        ValueError: scales so far apart that all bits are shifted out.
+    """
+    multiplier, shift = quantize_multiplier(1.0 / (math.sqrt(q_in.scale) * q_out.scale))
+    if shift - _RSQRT_HEAD_ROOM < -31:
+        raise ValueError(f"scales of {q_in.scale:g} and {q_out.scale:g}")
+    return multiplier, shift - _RSQRT_HEAD_ROOM
 
 
 def _inverse_square_root(x: int) -> tuple[int, int]:
@@ -269,11 +293,11 @@ def hard_swish_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
     Raises:
         ValueError: the output's scale is more than 128 times finer than the input's.
     """
-    fine = np.float32(1 / 128) * np.float32(q_in.scale)
-    output_multiplier, output_shift = quantize_multiplier(float(fine / np.float32(q_out.scale)))
-    gate_multiplier, gate_shift = quantize_multiplier(float(fine / np.float32(3 / 32768)))
+    fine = q_in.scale / 128
+    output_multiplier, output_shift = quantize_multiplier(fine / q_out.scale)
+    gate_multiplier, gate_shift = quantize_multiplier(fine / (3 / 32768))
     if output_shift > 0:
-        raise ValueError(f"scales of {q_in.scale:g} and {q_out.scale:g}")
+        raise ValueError(f"a scale of {q_in.scale:g} to one more than 128 times finer, {q_out.scale:g}")
     to_output, to_gate = _upper_half(output_multiplier), _upper_half(gate_multiplier)
 
     def stored(x: int) -> int:

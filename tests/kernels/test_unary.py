@@ -18,7 +18,7 @@ from harness.graph import read_tflite
 from tests import tflite_builder as tb
 from tests.native_model import native_model
 
-from .models import DTYPES, PLAIN, Quant, check, few
+from .models import DTYPES, PLAIN, Array, Quant, check, few
 from .models_unary import convert, leaky_relu, prelu, unary
 from .one_op import Sample, side_by_side
 from .strategies import scales, seeds, value_quants, zero_points
@@ -65,7 +65,15 @@ def test_rescaling_close_to_a_half(kind: str) -> None:
     check_int8([unary.on(kind, "int8", (1, 256), quant=quant) for quant in CLOSE_TO_TIES])
 
 
+#: Here float32 and double come to other 16-bit multipliers.
+FINE_QUOTIENTS = [
+    Quant(input_scale=a, gain=a / b)
+    for a, b in ((0.2486, 0.6957), (0.45, 0.4564), (0.004, 0.3954), (0.9765, 0.6032))
+]
+
+
 @example(quants=CLOSE_TO_TIES)
+@example(quants=FINE_QUOTIENTS)
 @given(quants=quant_lists)
 @few(2)
 def test_hard_swish_int8(quants: list[Quant]) -> None:
@@ -117,6 +125,17 @@ def test_neg_int8() -> None:
 def test_int16(kind: str, quants: list[Quant]) -> None:
     fine = Quant(input_scale=0.0003, gain=1.0)
     check_int16([unary.on(kind, "int16", (1, 2**16), quant=quant) for quant in (*quants, LOUD, fine)])
+
+
+@given(values=st.lists(st.tuples(scales(-14, -4), scales(-15, -6)), min_size=8, max_size=8))
+@few(1)
+def test_rsqrt_int16(values: list[tuple[float, float]]) -> None:
+    inputs = np.maximum(ALL_INT16, 0)
+    samples = [
+        unary.on("RSQRT", "int16", inputs.shape, quant=Quant(input_scale=a), output=(b, 0))
+        for a, b in ((1.37e-4, 3.05e-5), *values)
+    ]
+    check(side_by_side(samples), inputs=[inputs] * len(samples))
 
 
 #: 2^-12 and 2^-11 are taken as they are; the others next to them, and far away, by a multiplier.
@@ -229,8 +248,9 @@ def test_scales_close_to_a_power_of_two_are_taken_for_it(scale: float) -> None:
     assert sigmoid_argument(scale, most_doublings=0) == (3, 0)
 
 
-def test_rsqrt_of_negative_values_is_the_largest() -> None:
+@pytest.mark.parametrize(("dtype", "values"), [("int8", ALL_INT8), ("int16", ALL_INT16)])
+def test_rsqrt_of_negative_values_is_the_largest(dtype: str, values: Array) -> None:
     """The reference stops there; a device cannot."""
-    data = unary("RSQRT", "int8", (1, 256), quant=Quant(input_zero=0), output=(0.1, 0))
-    outputs = native_model(data).run([ALL_INT8])[0]
-    assert (outputs[0, :129] == 127).all()
+    data = unary("RSQRT", dtype, values.shape, quant=Quant(input_zero=0), output=(0.1, 0))
+    outputs = native_model(data).run([values])[0]
+    assert (outputs[values <= 0] == np.iinfo(dtype).max).all()

@@ -73,7 +73,10 @@ void nn_abs_float32(const float *input, float *output, nn_dim count);
 void nn_neg_int32(const int32_t *input, int32_t *output, nn_dim count);
 void nn_neg_float32(const float *input, float *output, nn_dim count);
 
-/* RSQRT: 1 / sqrt(x). */
+/* RSQRT: 1 / sqrt(x). int16: of the stored value with 20 bits of fraction, times multiplier *
+ * 2^(shift - 31); the largest value at 0 and below. */
+void nn_rsqrt_int16(const int16_t *input, int16_t *output, nn_dim count, int32_t multiplier,
+                    int8_t shift);
 void nn_rsqrt_float32(const float *input, float *output, nn_dim count);
 
 #endif

@@ -20,6 +20,7 @@ from harness.compiler.activations import (
     relu_int8,
     relu_n1_to_1_int8,
     rsqrt_int8,
+    rsqrt_scaling,
     sigmoid_argument,
     tanh_int8,
 )
@@ -185,10 +186,14 @@ def negate(site: Site) -> KernelCall:
 
 
 def rsqrt(site: Site) -> KernelCall:
-    """int8: below 0, where the reference stops with an error, the largest value."""
-    if _dtype(site, DType.INT8, DType.FLOAT32) is DType.FLOAT32:
+    """Stored values below 0, where the reference stops with an error, make the largest value."""
+    dtype = _dtype(site, DType.INT8, DType.INT16, DType.FLOAT32)
+    if dtype is DType.FLOAT32:
         return _float_call(site, "rsqrt")
-    return _table_call(site, rsqrt_int8)
+    if dtype is DType.INT8:
+        return _table_call(site, rsqrt_int8)
+    multiplier, shift = rsqrt_scaling(*_quantizations(site))
+    return _int16_call(site, "rsqrt", int32_literal(multiplier), str(shift))
 
 
 def _dtype(site: Site, *supported: DType) -> DType:

@@ -25,6 +25,7 @@ FUNCTIONS: dict[str, Sample] = {
     "relu-int16": unary.on("RELU", "int16", SHAPE, quant=Quant(gain=1.2)),
     "relu6-int16": unary.on("RELU6", "int16", SHAPE, quant=Quant(input_scale=0.0003)),
     "abs-int16": unary.on("ABS", "int16", SHAPE, quant=Quant(gain=0.7)),
+    "rsqrt-int16": unary.on("RSQRT", "int16", SHAPE, quant=Quant(input_scale=0.01, gain=0.4)),
     "leaky_relu-int16": leaky_relu.on("int16", SHAPE, alpha=-0.3, quant=Quant(gain=0.7)),
     "leaky_relu-float32": leaky_relu.on("float32", SHAPE, alpha=0.3),
     **{
