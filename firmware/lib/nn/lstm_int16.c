@@ -21,9 +21,20 @@ static int64_t dot(const int16_t *x, NN_FLASH int8_t *w, nn_dim count)
     return total;
 }
 
-static int32_t rescale(int64_t sum, NN_FLASH struct nn_factor *by)
+/* One gate of one unit. A function of its own: what 64-bit arithmetic calls on a small CPU is then
+ * called from few places. */
+static __attribute__((noinline)) int16_t gate(uint8_t g, const int16_t *x, const int16_t *before,
+                                              NN_FLASH int8_t *w, NN_FLASH int64_t *start,
+                                              NN_FLASH struct nn_lstm *size,
+                                              NN_FLASH struct nn_lstm_cell *params,
+                                              NN_FLASH uint16_t *sigmoid)
 {
-    return nn_scale_int64(sum, (int16_t)by->multiplier, by->shift);
+    NN_FLASH struct nn_factor *input = &params->input[g], *recurrent = &params->recurrent[g];
+    const int64_t of_input = *start + dot(x, w, size->inputs);
+    const int64_t of_hidden = dot(before, w + size->inputs, size->units);
+    return nn_lstm_gate(
+        g, nn_scale_int64(of_input, (int16_t)input->multiplier, input->shift),
+        nn_scale_int64(of_hidden, (int16_t)recurrent->multiplier, recurrent->shift), sigmoid);
 }
 
 /* see nn_recurrent.h */
@@ -42,14 +53,8 @@ void nn_lstm_int16(const int16_t *input, int16_t *output, int16_t *hidden, int16
             NN_FLASH int64_t *start = bias;
             for (nn_dim u = 0; u < s.units; u++) {
                 int16_t gates[NN_GATES];
-                for (uint8_t g = 0; g < NN_GATES; g++, start++) {
-                    const int64_t of_input = *start + dot(x, w, s.inputs);
-                    w += s.inputs;
-                    const int64_t of_hidden = dot(before, w, s.units);
-                    w += s.units;
-                    gates[g] = nn_lstm_gate(g, rescale(of_input, &params->input[g]),
-                                            rescale(of_hidden, &params->recurrent[g]),
-                                            sigmoid);
+                for (uint8_t g = 0; g < NN_GATES; g++, w += s.inputs + s.units) {
+                    gates[g] = gate(g, x, before, w, start++, size, params, sigmoid);
                 }
                 y[u] = nn_saturate_int16(nn_lstm_move_on(gates, &cell[u], params, sigmoid));
             }
