@@ -42,10 +42,12 @@ class Fit:
 
     board: Board
     footprint: Footprint | None
-    """None where nothing is known; `reason` says why."""
+    """None where nothing is known, or the model is not supported; `reason` says why."""
     reason: str = ""
     too_large: bool = False
     """Does not fit, whatever the rest of the firmware takes."""
+    supported: bool = True
+    """On this board's CPU."""
 
     @property
     def flash_left_bytes(self) -> int | None:

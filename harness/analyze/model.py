@@ -12,8 +12,7 @@ from harness.analyze.layers import Layer, layers
 from harness.analyze.memory import Span, spans
 from harness.analyze.nearest import nearest_form
 from harness.boards import Board
-from harness.compiler import AVR, FLAT, Cpu, Program, Refusal, cpu_named, lower, refusals
-from harness.errors import UnsupportedError
+from harness.compiler import FLAT, Program, Refusal, cpu_named, lower, refusals
 from harness.graph import Graph, Tensor, count_macs, count_params
 
 
@@ -54,14 +53,10 @@ class Analysis:
 
 def analyze(graph: Graph, *, tflite_bytes: int, boards: Sequence[Board]) -> Analysis:
     """Count, plan and estimate; nothing is built or run."""
-    refused = refusals(graph)
-    programs: dict[str, Program | UnsupportedError] = {}
-    for cpu in {
-        board_cpu.name: board_cpu for board_cpu in (FLAT, *(cpu_named(b.cpu) for b in boards))
-    }.values():
-        programs[cpu.name] = _lowered(graph, cpu)
-    flat = programs[FLAT.name]
-    program = flat if isinstance(flat, Program) else None
+    cpus = dict.fromkeys((FLAT, *(cpu_named(board.cpu) for board in boards)))
+    refused = {cpu: refusals(graph, cpu) for cpu in cpus}
+    programs = {cpu: None if refused[cpu] else lower(graph, cpu) for cpu in cpus}
+    program = programs[FLAT]
     memory = spans(program) if program else ()
     return Analysis(
         name=graph.name,
@@ -74,26 +69,23 @@ def analyze(graph: Graph, *, tflite_bytes: int, boards: Sequence[Board]) -> Anal
         arena_bytes=program.layout.plan.arena_bytes if program else None,
         arena_bound_bytes=program.layout.plan.lower_bound_bytes if program else None,
         state_bytes=sum(state.tensor.nbytes for state in program.states) if program else 0,
-        layers=layers(graph, program, refused, memory),
+        layers=layers(graph, program, refused[FLAT], memory),
         memory=memory,
-        fits=tuple(_fit(programs[cpu_named(board.cpu).name], board) for board in boards),
-        unsupported=tuple(_unsupported(refusal) for refusal in refused),
+        fits=tuple(
+            _fit(programs[cpu], refused[cpu], board) for board in boards for cpu in (cpu_named(board.cpu),)
+        ),
+        unsupported=tuple(_unsupported(refusal) for refusal in refused[FLAT]),
         warnings=doubts(graph),
     )
 
 
-def _lowered(graph: Graph, cpu: Cpu) -> Program | UnsupportedError:
-    try:
-        return lower(graph, cpu)
-    except UnsupportedError as error:
-        return error
-
-
-def _fit(program: Program | UnsupportedError, board: Board) -> Fit:
-    if isinstance(program, UnsupportedError):
-        only_here = f": {program.what}" if cpu_named(board.cpu) is AVR else ""
-        return Fit(board=board, footprint=None, reason=f"not supported{only_here}")
-    return fit(program, board)
+def _fit(program: Program | None, refused: Sequence[Refusal], board: Board) -> Fit:
+    if program is not None:
+        return fit(program, board)
+    first = refused[0]
+    where = f"operation {first.op.index} {first.op.kind} " if first.op else ""
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    return Fit(board=board, footprint=None, reason=f"{where}{first.why}{more}", supported=False)
 
 
 def _unsupported(refusal: Refusal) -> Unsupported:

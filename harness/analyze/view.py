@@ -64,6 +64,7 @@ def _board(fit: Fit) -> dict[str, Any]:
     sizes = dataclasses.asdict(fit.footprint) if fit.footprint else {}
     return {
         "board": fit.board.name,
+        "supported": fit.supported,
         "fits": fit.fits,
         "flash_bytes": sizes.get("flash_bytes"),
         "flash_model_bytes": sizes.get("flash_model_bytes"),
@@ -148,6 +149,8 @@ def board_table(analysis: Analysis) -> Table:
 
 def verdict(fit: Fit) -> str:
     """Fits or not, and by how much."""
+    if not fit.supported:
+        return f"not supported: {fit.reason}"
     if fit.fits is None:
         return f"not known: {fit.reason}"
     if fit.footprint is None:

@@ -8,6 +8,7 @@ import pytest
 
 from harness.analyze import Analysis, analyze, bytes_in_use, spans
 from harness.analyze.memory import Span
+from harness.boards import load_boards
 from harness.compiler import lower
 from harness.graph import Graph, count_params, op_macs, read_tflite
 from tests import tflite_builder as tb
@@ -96,6 +97,21 @@ def test_a_form_that_is_not_supported_says_what_is() -> None:
     assert refused.index == 0
     assert "int32" in refused.why
     assert "int8" in refused.nearest + refused.why
+
+
+def test_what_an_avr_lacks_is_said_of_its_boards_only() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 40_000), "float32"), b.tensor((1, 40_000), "float32")
+    b.op("RELU", [x], [y])
+    boards = load_boards()
+    found = analyze(read(b, [x], [y]), tflite_bytes=1, boards=(boards["uno"], boards["stm32f4"]))
+    uno, arm = found.fits
+    assert not uno.supported
+    assert "operation 0 RELU ('t1') has a size of 40000" in uno.reason
+    assert arm.supported
+    assert arm.ram_left_bytes is not None
+    assert arm.ram_left_bytes < 0, "the arena has 160 KB, the chip 128"
+    assert not found.unsupported
 
 
 def quantized_island() -> Analysis:
