@@ -94,10 +94,13 @@ def mismatch(outputs: Sequence[Any], expected: Sequence[Any], verification: Veri
     where = f"; first in sample {at[0]}, element {at[1]}: " if at else ""
     found, wanted = (np.concatenate([*arrays], axis=1) for arrays in (outputs, expected))
     values = f"{found[at]} instead of {wanted[at]}" if at else ""
+    cause = "A kernel or the compiler is wrong; the numbers of this firmware are worth nothing."
+    if not verification.oracle.startswith("tflm") and wanted.dtype.kind != "f":
+        cause = "A kernel is wrong, or TFLite rounds otherwise here than TFLM, which does not take the model."
     return MismatchError(
         f"{verification.mismatches} of {verification.outputs_compared} outputs differ from "
         f"{verification.oracle}, by at most {verification.max_abs_diff:g}{where}{values}.",
-        cause="A kernel or the compiler is wrong; the numbers of this firmware are worth nothing.",
+        cause=cause,
         fix="Please report it with the .tflite.",
     )
 
