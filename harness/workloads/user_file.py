@@ -11,6 +11,7 @@ import ast
 import functools
 import importlib.util
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from harness.workloads.custom import trained_model
 from harness.workloads.dataset import DataSet, Examples, TargetArray
 from harness.workloads.files import checked, existing, word
 from harness.workloads.metrics import METRICS
+from harness.workloads.runtime import ENVIRONMENT
 
 #: What the file may say of itself, and what it is if it does not; NAME and TITLE follow from its own name.
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -177,6 +179,7 @@ class _UserFile:
         if spec is None or spec.loader is None:
             raise ModelError(f"{self.path}: not a Python file.")
         module = importlib.util.module_from_spec(spec)
+        os.environ.update(ENVIRONMENT)  # before the user's own code imports TensorFlow or Keras
         sys.modules[module.__name__] = module  # dataclasses and pickles look themselves up there
         if str(self.path.parent) not in sys.path:
             sys.path.append(str(self.path.parent))  # last: nothing of the user's replaces what we import

@@ -71,6 +71,26 @@ def test_a_layer_used_twice(keras: Any) -> None:
     assert rebuilt.predict(samples, verbose=0) == pytest.approx(model.predict(samples, verbose=0), abs=1e-4)
 
 
+def test_layers_that_are_written_otherwise_in_keras_3(keras: Any) -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            layers.ZeroPadding1D(1),
+            layers.TimeDistributed(layers.Dense(4, kernel_regularizer="l2")),
+            layers.LayerNormalization(),
+            layers.PReLU(shared_axes=[1]),
+            layers.LSTM(5, return_sequences=True),
+            layers.GRU(3, unroll=True),
+            layers.ELU(),
+        ]
+    )
+    _with_random_weights(model)
+    samples = _samples(6, 3)
+    rebuilt = keras3.as_tf_keras(model, samples)
+    assert rebuilt.predict(samples, verbose=0) == pytest.approx(model.predict(samples, verbose=0), abs=1e-5)
+
+
 def test_a_tf_keras_model_passes_untouched() -> None:
     model = tf_keras().Sequential([tf_keras().layers.Input((3,)), tf_keras().layers.Dense(1)])
     assert keras3.as_tf_keras(model, _samples(3)) is model

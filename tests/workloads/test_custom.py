@@ -176,6 +176,13 @@ def test_a_model_may_not_bring_code(tmp_path: Path, layers: Any, message: str) -
         load_model(tmp_path / "net.keras")
 
 
+def test_a_layer_inside_of_a_layer_may_not_bring_code_either(tmp_path: Path) -> None:
+    inner = {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "trap"}}
+    write_zip(tmp_path / "net.keras", layers=[("outer", "TimeDistributed", {"layer": inner})])
+    with pytest.raises(UnsupportedError, match="layer trap is or uses Lambda"):
+        load_model(tmp_path / "net.keras")
+
+
 def test_a_plain_name_from_a_foreign_module_is_code(tmp_path: Path) -> None:
     config = sequential_config([("head", "Dense", {"units": 1})])
     config["config"]["layers"][0]["module"] = "os"

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from harness.errors import ModelError
+from harness.quantize import VARIANTS
 from harness.quantize.digests import training_digest
 from harness.quantize.worker import workload_from_json, workload_to_json
-from harness.workloads import AsIsWorkload, DataSet, UserWorkload, read_workload_file
+from harness.workloads import AsIsWorkload, DataSet, UserWorkload, model_file, read_workload_file
 
 WHOLE = """\
 import numpy as np
@@ -190,3 +191,15 @@ def test_it_may_name_a_tflite_and_bring_data_for_it(tmp_path: Path) -> None:
     lacking: Any = _as_is(tmp_path, f"METRIC = 'mae'\n{data}}}\n")
     with pytest.raises(ModelError, match=r"METRIC is mae, but load_data\(\) gives no y_test"):
         lacking.examples()
+
+
+def test_the_guides_example_and_its_list_of_layers_hold(tmp_path: Path) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "WORKLOADS.md").read_text()
+    (example,) = re.findall(r'```python\n(""".*?)```', guide, re.DOTALL)
+    workload = _trained(tmp_path, example)
+    data = workload.load_data()
+    assert (data.x_train.shape, data.x_test.shape, workload.METRIC) == ((320, 16), (100, 16), "accuracy")
+    (listed,) = re.findall(r"\n(> .*?)\n\n", guide, re.DOTALL)
+    assert set(re.findall(r"\w+", listed)) == model_file._LAYERS
+    variants = re.findall(r"^\| `([a-z0-9-]+)` \|", guide.partition("| variant |")[2], re.MULTILINE)
+    assert set(VARIANTS) < set(variants)
