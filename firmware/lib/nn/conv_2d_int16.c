@@ -20,12 +20,13 @@ static int64_t convolve(const int16_t *input, NN_FLASH int8_t *weights, const st
 }
 
 /* see nn_layers.h */
-void nn_conv_2d_int16(const int16_t *input, int16_t *output, NN_FLASH int8_t *weights,
-                      NN_FLASH struct nn_requant_int16 *channels,
-                      NN_FLASH struct nn_window *window, NN_FLASH struct nn_range_int16 *range)
+void nn_conv_2d_int16(const int16_t *input, int16_t *output, void *ring, NN_FLASH int8_t *weights,
+                      NN_FLASH struct nn_requant_int16 *channels, NN_FLASH struct nn_window *window,
+                      NN_FLASH struct nn_range_int16 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_int16 r = *range;
+    struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
     const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
@@ -33,15 +34,17 @@ void nn_conv_2d_int16(const int16_t *input, int16_t *output, NN_FLASH int8_t *we
             const struct nn_span rows = nn_rows_at(&w, y);
             for (nn_dim x = 0; x < w.out_width; x++) {
                 const struct nn_span columns = nn_columns_at(&w, x);
+                int16_t *pixel = nn_delay_next(&delay);
                 NN_FLASH int8_t *filter = weights;
                 NN_FLASH struct nn_requant_int16 *channel = channels;
                 for (nn_dim from = 0; from < w.in_channels; from += w.filter_channels) {
                     for (nn_dim f = 0; f < filters; f++, filter += taps, channel++) {
                         const int64_t sum = convolve(input + from, filter, &w, &rows, &columns);
-                        *output++ = nn_requantize_int16(sum, channel, &r);
+                        *pixel++ = nn_requantize_int16(sum, channel, &r);
                     }
                 }
             }
         }
     }
+    nn_delay_end(&delay);
 }

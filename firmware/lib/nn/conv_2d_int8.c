@@ -53,12 +53,13 @@ static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t
 }
 
 /* see nn_layers.h */
-void nn_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
+void nn_conv_2d_int8(const int8_t *input, int8_t *output, void *ring, NN_FLASH int8_t *weights,
                      NN_FLASH struct nn_requant *channels, NN_FLASH struct nn_window *window,
                      NN_FLASH struct nn_range_int8 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_int8 r = *range;
+    struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
     const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
@@ -66,6 +67,7 @@ void nn_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weigh
             const struct nn_span rows = nn_rows_at(&w, y);
             for (nn_dim x = 0; x < w.out_width; x++) {
                 const struct nn_span columns = nn_columns_at(&w, x);
+                int8_t *pixel = nn_delay_next(&delay);
                 NN_FLASH int8_t *filter = weights;
                 NN_FLASH struct nn_requant *channel = channels;
                 for (nn_dim from = 0; from < w.in_channels; from += w.filter_channels) {
@@ -73,10 +75,11 @@ void nn_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weigh
                         const uint32_t sum =
                             convolve(input + from, filter, (uint32_t)channel->bias, &w, &rows,
                                      &columns, r.input_zero_point);
-                        *output++ = nn_requantize((int32_t)sum, channel, &r);
+                        *pixel++ = nn_requantize((int32_t)sum, channel, &r);
                     }
                 }
             }
         }
     }
+    nn_delay_end(&delay);
 }

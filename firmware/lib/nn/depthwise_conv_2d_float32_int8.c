@@ -19,7 +19,7 @@ static float convolve(const float *input, NN_FLASH int8_t *weights, const struct
 }
 
 /* see nn_layers.h */
-void nn_depthwise_conv_2d_float32_int8(const float *input, float *output,
+void nn_depthwise_conv_2d_float32_int8(const float *input, float *output, void *ring,
                                        NN_FLASH int8_t *weights,
                                        NN_FLASH struct nn_scale_float32 *channels,
                                        NN_FLASH struct nn_window *window,
@@ -27,6 +27,7 @@ void nn_depthwise_conv_2d_float32_int8(const float *input, float *output,
 {
     const struct nn_window w = *window;
     const struct nn_range_float32 r = *range;
+    struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width);
     const nn_dim multiplier = (nn_dim)(w.out_channels / w.in_channels);
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
@@ -34,15 +35,17 @@ void nn_depthwise_conv_2d_float32_int8(const float *input, float *output,
             const struct nn_span rows = nn_rows_at(&w, y);
             for (nn_dim x = 0; x < w.out_width; x++) {
                 const struct nn_span columns = nn_columns_at(&w, x);
+                float *pixel = nn_delay_next(&delay);
                 NN_FLASH int8_t *filter = weights;
                 NN_FLASH struct nn_scale_float32 *channel = channels;
                 for (nn_dim c = 0; c < w.in_channels; c++) {
                     for (nn_dim m = 0; m < multiplier; m++, filter += taps, channel++) {
                         const float sum = convolve(input + c, filter, &w, &rows, &columns);
-                        *output++ = nn_clamp(sum * channel->scale + channel->bias, &r);
+                        *pixel++ = nn_clamp(sum * channel->scale + channel->bias, &r);
                     }
                 }
             }
         }
     }
+    nn_delay_end(&delay);
 }

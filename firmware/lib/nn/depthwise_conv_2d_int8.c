@@ -23,13 +23,14 @@ static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t
 }
 
 /* see nn_layers.h */
-void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
-                               NN_FLASH struct nn_requant *channels,
+void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, void *ring,
+                               NN_FLASH int8_t *weights, NN_FLASH struct nn_requant *channels,
                                NN_FLASH struct nn_window *window,
                                NN_FLASH struct nn_range_int8 *range)
 {
     const struct nn_window w = *window;
     const struct nn_range_int8 r = *range;
+    struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width);
     const nn_dim multiplier = (nn_dim)(w.out_channels / w.in_channels);
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
@@ -37,6 +38,7 @@ void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int
             const struct nn_span rows = nn_rows_at(&w, y);
             for (nn_dim x = 0; x < w.out_width; x++) {
                 const struct nn_span columns = nn_columns_at(&w, x);
+                int8_t *pixel = nn_delay_next(&delay);
                 NN_FLASH int8_t *filter = weights;
                 NN_FLASH struct nn_requant *channel = channels;
                 for (nn_dim c = 0; c < w.in_channels; c++) {
@@ -44,10 +46,11 @@ void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int
                         const uint32_t sum =
                             convolve(input + c, filter, (uint32_t)channel->bias, &w, &rows,
                                      &columns, r.input_zero_point);
-                        *output++ = nn_requantize((int32_t)sum, channel, &r);
+                        *pixel++ = nn_requantize((int32_t)sum, channel, &r);
                     }
                 }
             }
         }
     }
+    nn_delay_end(&delay);
 }

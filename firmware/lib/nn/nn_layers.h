@@ -8,7 +8,8 @@
  *  - float32: weights float32.
  *  - float32_int8 (hybrid): weights int8 of any origin, sum * scale + bias per output channel.
  * In place only where the compiler has proven that no input is read after it was overwritten:
- * outputs are written in order, each after all of its own taps were read.
+ * outputs are written in order, each after all of its own taps were read. Convolutions can wait
+ * longer: with a ring, a pixel is written when `held_pixels` more have been worked out.
  */
 #ifndef NN_LAYERS_H
 #define NN_LAYERS_H
@@ -25,6 +26,7 @@ struct nn_window {
     nn_dim stride_height, stride_width;
     nn_dim dilation_height, dilation_width;
     nn_dim pad_top, pad_left; /* taps of the first window that lie outside */
+    nn_dim held_pixels;       /* output pixels in the ring of a convolution; 0: no ring */
 };
 
 /* Scaling of one int16 output channel: y = (sum + bias) * multiplier * 2^(shift - 15), rounded half
@@ -48,34 +50,36 @@ struct nn_scale_float32 {
 
 /* CONV_2D. weights[out_channels][filter_height][filter_width][filter_channels],
  * channels[out_channels]; output channels of one group lie together. */
-void nn_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
+void nn_conv_2d_int8(const int8_t *input, int8_t *output, void *ring, NN_FLASH int8_t *weights,
                      NN_FLASH struct nn_requant *channels, NN_FLASH struct nn_window *window,
                      NN_FLASH struct nn_range_int8 *range);
-void nn_conv_2d_int16(const int16_t *input, int16_t *output, NN_FLASH int8_t *weights,
-                      NN_FLASH struct nn_requant_int16 *channels,
-                      NN_FLASH struct nn_window *window, NN_FLASH struct nn_range_int16 *range);
-void nn_conv_2d_float32(const float *input, float *output, NN_FLASH float *weights,
+void nn_conv_2d_int16(const int16_t *input, int16_t *output, void *ring, NN_FLASH int8_t *weights,
+                      NN_FLASH struct nn_requant_int16 *channels, NN_FLASH struct nn_window *window,
+                      NN_FLASH struct nn_range_int16 *range);
+void nn_conv_2d_float32(const float *input, float *output, void *ring, NN_FLASH float *weights,
                         NN_FLASH float *bias, NN_FLASH struct nn_window *window,
                         NN_FLASH struct nn_range_float32 *range);
-void nn_conv_2d_float32_int8(const float *input, float *output, NN_FLASH int8_t *weights,
-                             NN_FLASH struct nn_scale_float32 *channels,
+void nn_conv_2d_float32_int8(const float *input, float *output, void *ring,
+                             NN_FLASH int8_t *weights, NN_FLASH struct nn_scale_float32 *channels,
                              NN_FLASH struct nn_window *window,
                              NN_FLASH struct nn_range_float32 *range);
 
 /* DEPTHWISE_CONV_2D. Output channel c reads input channel c / (out_channels / in_channels).
  * weights[out_channels][filter_height][filter_width]: one channel's taps lie together. */
-void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, NN_FLASH int8_t *weights,
-                               NN_FLASH struct nn_requant *channels,
+void nn_depthwise_conv_2d_int8(const int8_t *input, int8_t *output, void *ring,
+                               NN_FLASH int8_t *weights, NN_FLASH struct nn_requant *channels,
                                NN_FLASH struct nn_window *window,
                                NN_FLASH struct nn_range_int8 *range);
-void nn_depthwise_conv_2d_int16(const int16_t *input, int16_t *output, NN_FLASH int8_t *weights,
+void nn_depthwise_conv_2d_int16(const int16_t *input, int16_t *output, void *ring,
+                                NN_FLASH int8_t *weights,
                                 NN_FLASH struct nn_requant_int16 *channels,
                                 NN_FLASH struct nn_window *window,
                                 NN_FLASH struct nn_range_int16 *range);
-void nn_depthwise_conv_2d_float32(const float *input, float *output, NN_FLASH float *weights,
-                                  NN_FLASH float *bias, NN_FLASH struct nn_window *window,
+void nn_depthwise_conv_2d_float32(const float *input, float *output, void *ring,
+                                  NN_FLASH float *weights, NN_FLASH float *bias,
+                                  NN_FLASH struct nn_window *window,
                                   NN_FLASH struct nn_range_float32 *range);
-void nn_depthwise_conv_2d_float32_int8(const float *input, float *output,
+void nn_depthwise_conv_2d_float32_int8(const float *input, float *output, void *ring,
                                        NN_FLASH int8_t *weights,
                                        NN_FLASH struct nn_scale_float32 *channels,
                                        NN_FLASH struct nn_window *window,

@@ -74,4 +74,63 @@ static inline struct nn_span nn_columns_onto(const struct nn_window *w, nn_dim o
     return nn_span_onto(out_x, w->stride_width, w->pad_left, w->filter_width, w->in_width);
 }
 
+/* Where the pixels of a convolution go, one after the other: to the output, or first to a ring that
+ * holds each until no window reads anymore what lies in its place. */
+struct nn_delay {
+    uint8_t *output, *ring;
+    nn_dim pixel_bytes, pixels, held, at;
+};
+
+static inline struct nn_delay nn_delay_start(const struct nn_window *w, void *output, void *ring,
+                                             uint8_t itemsize)
+{
+    const nn_dim pixel_bytes = (nn_dim)(w->out_channels * itemsize);
+    const struct nn_delay delay = {output, ring, pixel_bytes, w->held_pixels, 0, 0};
+    return delay;
+}
+
+/* The oldest pixel leaves the ring. */
+static inline void nn_delay_write(struct nn_delay *delay)
+{
+    const uint8_t *from = delay->ring + (int32_t)delay->at * delay->pixel_bytes;
+    for (nn_dim i = 0; i < delay->pixel_bytes; i++) {
+        *delay->output++ = *from++;
+    }
+}
+
+static inline void nn_delay_advance(struct nn_delay *delay)
+{
+    delay->at = (nn_dim)(delay->at + 1 == delay->pixels ? 0 : delay->at + 1);
+}
+
+/* Room for the channels of the next pixel. */
+static inline void *nn_delay_next(struct nn_delay *delay)
+{
+    uint8_t *room = delay->output;
+    if (delay->pixels == 0) {
+        delay->output += delay->pixel_bytes;
+        return room;
+    }
+    room = delay->ring + (int32_t)delay->at * delay->pixel_bytes;
+    if (delay->held == delay->pixels) {
+        nn_delay_write(delay);
+    } else {
+        delay->held++;
+    }
+    nn_delay_advance(delay);
+    return room;
+}
+
+/* Writes what the ring still holds. */
+static inline void nn_delay_end(struct nn_delay *delay)
+{
+    if (delay->held < delay->pixels) {
+        delay->at = 0;
+    }
+    for (; delay->held > 0; delay->held--) {
+        nn_delay_write(delay);
+        nn_delay_advance(delay);
+    }
+}
+
 #endif

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Final
 
 import numpy as np
 
-from harness.compiler.kernel_call import KernelCall
+from harness.compiler.kernel_call import Argument, KernelCall, scratch
 from harness.compiler.kernels.common import check_dims, options, tensor_in, tensor_out, unsupported
+from harness.compiler.kernels.last_read import is_last_reader
 from harness.compiler.kernels.weighted import Layer, bias_types, constant_weights
 from harness.compiler.kernels.window import Window, images, sliding_window
 from harness.compiler.site import Site
 from harness.graph import DType, Padding, WindowParams
+
+#: A ring of more than this part of the output is not worth its copying.
+_LARGEST_SHARE: Final = 2
 
 
 def conv_2d(site: Site) -> KernelCall:
@@ -24,6 +29,7 @@ def conv_2d(site: Site) -> KernelCall:
     if len(shape) != 4 or shape[0] != outputs or inputs % shape[3] or outputs % (inputs // shape[3]):
         raise unsupported(site, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
     window = sliding_window(site, x, filter_size=(shape[1], shape[2]), filter_channels=shape[3])
+    window, in_place, ring = _in_place(site, window, channelwise=False)
     params = options(site, WindowParams)
     return Layer(
         site=site,
@@ -32,7 +38,8 @@ def conv_2d(site: Site) -> KernelCall:
         geometry=(window.constant(),),
         activation=params.activation,
         int16_biases=bias_types(params.quantized_bias_type),
-        in_place=window.allows_in_place(channelwise=False),
+        in_place=in_place,
+        ring=(ring,),
     ).call()
 
 
@@ -50,6 +57,7 @@ def depthwise_conv_2d(site: Site) -> KernelCall:
             site, f"has depth multiplier {params.depth_multiplier} for {inputs} -> {outputs} channels"
         )
     window = sliding_window(site, x, filter_size=(shape[1], shape[2]))
+    window, in_place, ring = _in_place(site, window, channelwise=True)
     return Layer(
         site=site,
         name="depthwise_conv_2d",
@@ -58,8 +66,23 @@ def depthwise_conv_2d(site: Site) -> KernelCall:
         activation=params.activation,
         channel_axis=3,
         int16_biases=(DType.INT64,),
-        in_place=window.allows_in_place(channelwise=True),
+        in_place=in_place,
+        ring=(ring,),
     ).call()
+
+
+def _in_place(site: Site, window: Window, *, channelwise: bool) -> tuple[Window, bool, Argument]:
+    """The window, whether its output may lie on its input, and the ring in which pixels wait for that."""
+    nowhere = "0"
+    if window.allows_in_place(channelwise=channelwise):
+        return window, True, nowhere
+    waiting, y = window.waiting(), tensor_out(site)
+    if waiting is None or not is_last_reader(site, 0) or y.nbytes > tensor_in(site, 0).nbytes:
+        return window, False, nowhere
+    count = waiting.held_pixels * waiting.out_channels
+    if count > y.elements // _LARGEST_SHARE:
+        return window, False, nowhere
+    return waiting, True, scratch("ring", "void", count, itemsize=y.dtype.itemsize)
 
 
 def transpose_conv(site: Site) -> KernelCall:

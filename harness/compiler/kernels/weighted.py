@@ -143,6 +143,8 @@ class Layer:
     x_at: int = 0
     bias_at: int = 2
     in_place: bool = False
+    ring: tuple[Argument, ...] = ()
+    """Where a convolution's pixels wait."""
 
     def call(self) -> KernelCall:
         """The kernel of the operation's form with its tables."""
@@ -158,8 +160,8 @@ class Layer:
         return KernelCall(
             function=f"nn_{self.name}_{form}",
             arguments=(
-                source(form.ctype, self.x_at), destination(form.ctype), weights, channels,
-                *self.geometry, limits,
+                source(form.ctype, self.x_at), destination(form.ctype), *self.ring,
+                weights, channels, *self.geometry, limits,
             ),
             in_place=(self.x_at,) if self.in_place else (),
         )  # fmt: skip

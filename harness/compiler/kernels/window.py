@@ -31,6 +31,7 @@ class Window:
     dilation_width: int
     pad_top: int
     pad_left: int
+    held_pixels: int = 0
 
     def upright_as_flat(self) -> Window:
         """A window over a single column seen as one over a single row.
@@ -54,15 +55,31 @@ class Window:
         `channelwise`: output channel c reads input channel c // (out_channels // in_channels) only, and
         not all of them.
         """
+        # The last channel of a pixel is the tightest: everything before it has been written.
+        tightest = self.in_channels - 1 if channelwise else 0
+        return self._stays_within() and self._lead() + tightest >= self.out_channels - 1
+
+    def waiting(self) -> Window | None:
+        """The window with the smallest ring that makes in place right; None where nothing does.
+
+        Output pixels wait in the ring until nothing reads what lies in their place.
+        """
+        if not self._stays_within():
+            return None
+        return replace(self, held_pixels=max(1, 1 - self._lead() // self.out_channels))
+
+    def _lead(self) -> int:
+        """The smallest lead of the elements that a pixel reads over those that earlier pixels have made."""
         read, written = self.in_channels, self.out_channels
         down = _least(
             self.out_height, self.stride_height, self.pad_top, self.in_width * read, self.out_width * written
         )
-        across = _least(self.out_width, self.stride_width, self.pad_left, read, written)
-        # The last channel of a pixel is the tightest: everything before it has been written.
-        tightest = self.in_channels - 1 if channelwise else 0
-        shrinks = self.out_height * self.out_width * written <= self.in_height * self.in_width * read
-        return down + across + tightest >= written - 1 and (shrinks or self.batches == 1)
+        return down + _least(self.out_width, self.stride_width, self.pad_left, read, written)
+
+    def _stays_within(self) -> bool:
+        """An image is not larger than what it is made of, and so no output overtakes the next image."""
+        made = self.out_height * self.out_width * self.out_channels
+        return made <= self.in_height * self.in_width * self.in_channels or self.batches == 1
 
     def constant(self) -> Constant:
         """struct nn_window."""
