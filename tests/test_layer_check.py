@@ -26,6 +26,7 @@ from harness.link import PipeTransport
 from harness.targets import TARGETS
 from tests import tflite_builder as tb
 from tests.kernels.models import random_inputs
+from tests.kernels.models_recurrent import LSTM_FORMS, lstm
 from tests.link.memory_device import CORE, WARNINGS
 from tests.native_model import FIRMWARE, INCLUDES, kernel_archive, model_folder, run
 from tests.tflite_builder import ModelBuilder
@@ -105,6 +106,16 @@ def test_every_tensor_of_the_arena_equals_the_oracles(stream: bool) -> None:
     assert report.layers[3].note == "folded: worked out by the compiler"
     assert not any(layer.note for layer in report.layers if layer.step is not None)
     report.raise_first()
+
+
+@pytest.mark.parametrize("form", LSTM_FORMS)
+def test_states_of_every_form_equal_the_oracles(form: str) -> None:
+    """Output, hidden state and cell state, also those of hybrid models."""
+    data = lstm(form)
+    report = checked(data, random_inputs(graph_of(data), samples=4, seed=3), stream=True)
+    assert [layer.mismatches for layer in report.layers] == [0, 0, 0]
+    assert [layer.dtype for layer in report.layers][1:] == [LSTM_FORMS[form][0], LSTM_FORMS[form][2]]
+    assert ("dequantized" in report.layers[0].oracle) == (form == "hybrid")
 
 
 def test_samples_on_their_own_are_no_stream() -> None:
