@@ -64,7 +64,7 @@ def test_a_tflite_without_data_is_compared_and_timed_but_not_scored(tmp_path: Pa
 
 
 def test_a_tflite_with_several_inputs_and_outputs_is_scored_on_its_first(tmp_path: Path) -> None:
-    arrays = {
+    arrays: dict[str, Any] = {
         "x_test": np.array([[1, 2, 3], [4, 5, 6]], np.float32),
         "x_test_1": np.array([[4, 4, 4], [8, 8, 8]], np.int8),
         "x_test_2": np.ones((2, 2, 2), np.float32),
