@@ -63,7 +63,8 @@ def _read(data: bytes, name: str) -> Graph:
     if model.SubgraphsLength() != 1:
         raise UnsupportedError(
             f"{name}: has {model.SubgraphsLength()} subgraphs, only one is supported.",
-            cause="Control flow (IF, WHILE) makes more.",
+            cause="Control flow (IF, WHILE) makes more, and a recurrent layer may be converted to a loop.",
+            fix="Give the .keras file (an LSTM then becomes one operation), or build it with unroll=True.",
         )
     subgraph = model.Subgraphs(0)
     tensors = tuple(_tensor(model, subgraph.Tensors(i), i, name) for i in range(subgraph.TensorsLength()))
