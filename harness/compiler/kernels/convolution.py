@@ -27,7 +27,10 @@ def conv_2d(site: Site) -> KernelCall:
     weights = constant_weights(site)
     shape, inputs, outputs = weights.shape, x.shape[3], y.shape[3]
     if len(shape) != 4 or shape[0] != outputs or inputs % shape[3] or outputs % (inputs // shape[3]):
-        raise unsupported(site, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels")
+        raise unsupported(
+            site, f"has weights of shape {list(shape)} for {inputs} -> {outputs} channels",
+            fix="The groups of a grouped convolution divide its input and its output channels.",
+        )  # fmt: skip
     window = sliding_window(site, x, filter_size=(shape[1], shape[2]), filter_channels=shape[3])
     window, in_place, ring = _in_place(site, window, channelwise=False)
     params = options(site, WindowParams)
