@@ -250,3 +250,50 @@ def reverse(b: tb.ModelBuilder, dtype: str, shape: Shape, axes: Sequence[int]) -
     x, y = value(b, dtype, shape), value(b, dtype, shape)
     b.op("REVERSE_V2", [x, b.constant(axes, "int32")], [y], ("ReverseV2Options", {}))
     return [x], [y]
+
+
+Pairs = Sequence[tuple[int, int]]
+
+
+@OneOp
+def space_to_batch(b: tb.ModelBuilder, dtype: str, shape: Shape, blocks: Shape, pads: Pairs) -> Ends:
+    """SPACE_TO_BATCH_ND."""
+    sizes = [size + sum(pair) for size, pair in zip(shape[1:], pads, strict=False)]
+    small = [size // block for size, block in zip(sizes, blocks, strict=True)]
+    output = [shape[0] * math.prod(blocks), *small, *shape[1 + len(blocks) :]]
+    return _blocks(b, "SPACE_TO_BATCH_ND", dtype, (shape, output), (blocks, pads))
+
+
+@OneOp
+def batch_to_space(b: tb.ModelBuilder, dtype: str, shape: Shape, blocks: Shape, crops: Pairs) -> Ends:
+    """BATCH_TO_SPACE_ND."""
+    sizes = [n * block - sum(pair) for n, block, pair in zip(shape[1:], blocks, crops, strict=False)]
+    output = [shape[0] // math.prod(blocks), *sizes, *shape[1 + len(blocks) :]]
+    return _blocks(b, "BATCH_TO_SPACE_ND", dtype, (shape, output), (blocks, crops))
+
+
+def _blocks(
+    b: tb.ModelBuilder, kind: str, dtype: str, shapes: tuple[Shape, Shape], constants: tuple[Any, Any]
+) -> Ends:
+    x, y = (value(b, dtype, shape) for shape in shapes)
+    name = "".join(part.capitalize() for part in kind.split("_")[:-1]) + "NDOptions"
+    b.op(kind, [x, *(b.constant(values, "int32") for values in constants)], [y], (name, {}))
+    return [x], [y]
+
+
+@OneOp
+def depth_to_space(b: tb.ModelBuilder, dtype: str, shape: Shape, block: int) -> Ends:
+    """DEPTH_TO_SPACE."""
+    batch, height, width, depth = shape
+    x, y = value(b, dtype, shape), value(b, dtype, (batch, height * block, width * block, depth // block**2))
+    b.op("DEPTH_TO_SPACE", [x], [y], ("DepthToSpaceOptions", {"BlockSize": block}))
+    return [x], [y]
+
+
+@OneOp
+def space_to_depth(b: tb.ModelBuilder, dtype: str, shape: Shape, block: int) -> Ends:
+    """SPACE_TO_DEPTH."""
+    batch, height, width, depth = shape
+    x, y = value(b, dtype, shape), value(b, dtype, (batch, height // block, width // block, depth * block**2))
+    b.op("SPACE_TO_DEPTH", [x], [y], ("SpaceToDepthOptions", {"BlockSize": block}))
+    return [x], [y]

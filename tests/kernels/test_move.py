@@ -18,8 +18,10 @@ from tests.native_model import NativeModel
 
 from .models import check, few
 from .models_move import (
+    batch_to_space,
     broadcast_to,
     concatenation,
+    depth_to_space,
     gather,
     gather_by_input,
     mirror_pad,
@@ -27,6 +29,8 @@ from .models_move import (
     pad,
     reverse,
     slice_,
+    space_to_batch,
+    space_to_depth,
     split,
     split_v,
     strided_slice,
@@ -286,6 +290,44 @@ def test_tile(shape: tuple[int, ...], counts: tuple[int, ...]) -> None:
     graph = read_tflite(tile("int8", shape, counts), name="model")
     (ours,) = NativeModel(graph, compile_graph(graph)).run([values.reshape(1, -1)])
     assert ours[0].tolist() == np.tile(values, counts).reshape(-1).tolist()
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Shape of a padded image of batch 1 or 2, its blocks, and how much of each end is padding."""
+    sides = [2, 2] if draw(st.booleans()) else [draw(st.integers(1, 3))]
+    small = [draw(st.integers(1, 3)) for _ in sides]
+    ends = [(draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in sides]
+    whole = [n * side for n, side in zip(small, sides, strict=True)]
+    ends = [pair if sum(pair) < size else (0, 0) for pair, size in zip(ends, whole, strict=True)]
+    return [draw(st.integers(1, 2)), *whole, draw(st.integers(1, 3))], sides, ends
+
+
+@given(case=blocks(), seed=seeds)
+@few(8)
+def test_space_to_batch_and_back(case: Any, seed: int) -> None:
+    (batch, *whole, depth), sides, ends = case
+    image = [size - sum(pair) for size, pair in zip(whole, ends, strict=True)]
+    check(space_to_batch("float32", [batch, *image, depth], sides, ends), seed=seed)
+    small = [size // side for size, side in zip(whole, sides, strict=True)]
+    parts = [batch * int(np.prod(sides)), *small, depth]
+    check(batch_to_space("int8", parts, sides, ends), seed=seed)
+
+
+def test_space_to_batch_pads_with_the_stored_zero() -> None:
+    """TFLM pads int8 with whatever it finds in memory; -3 is what the builder's tensors store for zero."""
+    values = np.arange(6, dtype=np.int8).reshape(1, 6, 1)
+    graph = read_tflite(space_to_batch("int8", values.shape, (4,), [(1, 1)]), name="model")
+    (ours,) = NativeModel(graph, compile_graph(graph)).run([values.reshape(1, -1)])
+    padded = np.pad(values[0, :, 0], 1, constant_values=-3)
+    assert ours[0].tolist() == padded.reshape(2, 4).T.reshape(-1).tolist()
+
+
+def test_depth_to_space_and_back() -> None:
+    check(depth_to_space("int8", (2, 2, 3, 12), 2))
+    check(depth_to_space("float32", (1, 2, 3, 9), 3))
+    check(space_to_depth("float32", (2, 4, 6, 3), 2))
+    check(space_to_depth("int8", (1, 3, 6, 2), 3))
 
 
 def calls(data: bytes) -> list[tuple[str, tuple[int, ...]]]:

@@ -2,18 +2,12 @@
 #include "nn.h"
 
 #define ONE ((int32_t)1 << 10)
+/* 8 bits times two weights that sum to 2^10 each: 28 bits are enough */
 #define UNIT ((int32_t)1 << 20)
 
-static int8_t blend(const int8_t *top, const int8_t *bottom, const struct nn_blend *column,
-                    int16_t weight)
+static int32_t mix(int8_t low, int8_t high, int16_t weight)
 {
-    /* 8 bits times two weights that sum to 2^10 each: 28 bits are enough */
-    const int32_t above = top[column->low] * (ONE - column->weight) +
-                          top[column->high] * (int32_t)column->weight;
-    const int32_t below = bottom[column->low] * (ONE - column->weight) +
-                          bottom[column->high] * (int32_t)column->weight;
-    const int32_t sum = (int32_t)above * (ONE - weight) + (int32_t)below * weight;
-    return (int8_t)((sum + (sum > 0 ? UNIT / 2 : -UNIT / 2)) / UNIT);
+    return low * (ONE - weight) + high * (int32_t)weight;
 }
 
 /* see nn_move.h */
@@ -23,11 +17,17 @@ void nn_resize_bilinear_int8(const int8_t *input, int8_t *output, NN_FLASH struc
     const struct nn_resize s = *shape;
     for (nn_dim batch = 0; batch < s.batches; batch++) {
         for (nn_dim y = 0; y < s.out_height; y++) {
-            const struct nn_blend row = rows[y];
+            /* field by field: avr-gcc 5.4 takes a structure copied in a loop from RAM, not flash */
+            const int8_t *top = input + rows[y].low, *bottom = input + rows[y].high;
+            const int16_t down = rows[y].weight;
             for (nn_dim x = 0; x < s.out_width; x++) {
-                const struct nn_blend column = columns[x];
+                const nn_dim low = columns[x].low, high = columns[x].high;
+                const int16_t right = columns[x].weight;
                 for (nn_dim c = 0; c < s.depth; c++) {
-                    *output++ = blend(input + row.low + c, input + row.high + c, &column, row.weight);
+                    const int32_t above = mix(top[low + c], top[high + c], right);
+                    const int32_t below = mix(bottom[low + c], bottom[high + c], right);
+                    const int32_t sum = above * (ONE - down) + below * down;
+                    *output++ = (int8_t)((sum + (sum > 0 ? UNIT / 2 : -UNIT / 2)) / UNIT);
                 }
             }
         }
