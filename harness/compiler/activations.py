@@ -207,7 +207,7 @@ def elu_int8(q_in: Quantization, q_out: Quantization) -> StoredFunction:
         ValueError: a scale whose reciprocal is not finite, or that is not finite itself.
     """
     inverse = np.float32(1) / np.float32(q_out.scale)
-    if not np.isfinite([inverse, q_in.scale, q_out.scale]).all():
+    if not all(math.isfinite(float(value)) for value in (inverse, q_in.scale, q_out.scale)):
         raise ValueError(f"scales of {q_in.scale:g} and {q_out.scale:g}")
 
     def stored(x: int) -> int:
