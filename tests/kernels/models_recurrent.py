@@ -71,11 +71,13 @@ def lstm(
     quant: LstmQuant = PLAIN,
     clip: float = 0.0,
     dequantized: bool = False,
+    show_cell: bool = False,
     seed: int = 1,
 ) -> Ends:
     """All four gates with random weights; in int8 with a scale of its own for each.
 
-    `dequantized` stores the weights of a hybrid as the real numbers that they stand for.
+    `dequantized` stores the weights of a hybrid as the real numbers that they stand for; `show_cell` makes
+    the cell an output as well.
     """
     dtype, weight_dtype, cell_dtype, bias_dtype = LSTM_FORMS[form]
     rng = np.random.default_rng(seed)
@@ -83,7 +85,6 @@ def lstm(
         _stored(dtype, quant.input_scale, quant.input_zero),
         _stored(dtype, quant.hidden_scale, quant.hidden_zero),
     )
-    c_scale = {} if dtype == "float32" else {"scale": 2.0**quant.cell_power}
     x = b.tensor(size.rows(size.inputs), dtype, **x_scale)
     y = b.tensor(size.rows(size.units), dtype, **h_scale)
     shapes = [(size.units, size.inputs)] * 4 + [(size.units, size.units)] * 4
@@ -94,11 +95,13 @@ def lstm(
     biases = [_bias(b, rng, bias_dtype, size.units, quant.bias) for _ in range(4)]
     shape = (size.batches, size.units)
     hidden = b.tensor(shape, dtype, is_variable=True, **h_scale)
-    cell = b.tensor(shape, cell_dtype, is_variable=True, **c_scale)
+    cell = b.tensor(
+        shape, cell_dtype, is_variable=True, **_stored(cell_dtype, 2.0**quant.cell_power * 256, 0)
+    )
     inputs = [x, *weights, -1, -1, -1, *biases, -1, -1, hidden, cell, -1, -1, -1, -1]
     options = tb.lstm_options(time_major=size.time_major, cell_clip=clip)
     b.op("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options)
-    return [x], [y]
+    return [x], [y, cell] if show_cell else [y]
 
 
 def _stored(dtype: str, scale: float, zero: int) -> dict[str, Any]:
@@ -179,39 +182,28 @@ def svdf(
     """Random weights; the state is a variable."""
     dtype, state_dtype, bias_dtype = SVDF_FORMS[form]
     rng = np.random.default_rng(seed)
-    integers = dtype == "int8"
-    wide = state_dtype == "int16"
-    state_scale = quant.input_scale * quant.feature_scale / (quant.to_state * (256 if wide else 1))
-    time_scale = quant.time_scale / (256 if wide else 1)
-    output_scale = state_scale * time_scale / (quant.to_output / (256 * 256 if wide else 1))
-    x = b.tensor(
-        (size.batches, size.inputs), dtype,
-        **({"scale": quant.input_scale, "zero_point": quant.input_zero} if integers else {}),
-    )  # fmt: skip
-    y = b.tensor(
-        (size.batches, size.units), dtype,
-        **({"scale": output_scale, "zero_point": quant.output_zero} if integers else {}),
-    )  # fmt: skip
+    fine = 256 if state_dtype == "int16" else 1
+    state_scale = quant.input_scale * quant.feature_scale / quant.to_state
+    output_scale = state_scale * quant.time_scale / quant.to_output
+    x = b.tensor((size.batches, size.inputs), dtype, **_stored(dtype, quant.input_scale, quant.input_zero))
+    y = b.tensor((size.batches, size.units), dtype, **_stored(dtype, output_scale, quant.output_zero))
     memory = b.tensor(
         (size.batches, size.filters * size.memory), state_dtype, is_variable=True,
-        **({"scale": state_scale, "zero_point": 0 if wide else quant.state_zero} if integers else {}),
+        **_stored(state_dtype, state_scale, quant.state_zero),
     )  # fmt: skip
-    feature = b.constant(
-        _values(rng, dtype, (size.filters, size.inputs)), dtype,
-        scales=[quant.feature_scale] if integers else [],
-    )  # fmt: skip
-    time = b.constant(
-        _values(rng, state_dtype, (size.filters, size.memory)), state_dtype,
-        scales=[time_scale] if integers else [],
-    )  # fmt: skip
+    feature = _scaled(b, _values(rng, dtype, (size.filters, size.inputs)), dtype, quant.feature_scale)
+    time_shape = (size.filters, size.memory)
+    time = _scaled(b, _values(rng, state_dtype, time_shape), state_dtype, quant.time_scale / fine)
     start = -1
     if bias:
-        start = b.constant(
-            rng.integers(-1000, 1000, size.units) if integers else rng.normal(size=size.units), bias_dtype,
-            scales=[state_scale * time_scale] if integers else [],
-        )  # fmt: skip
+        values = rng.normal(size=size.units) if dtype == "float32" else rng.integers(-999, 999, size.units)
+        start = _scaled(b, values, bias_dtype, state_scale * quant.time_scale / fine**2)
     b.op("SVDF", [x, feature, time, start, memory], [y], tb.svdf_options(size.rank, activation=activation))
     return [x], [y]
+
+
+def _scaled(b: tb.ModelBuilder, values: Array, dtype: str, scale: float) -> int:
+    return b.constant(values, dtype, scales=[] if dtype == "float32" else [scale])
 
 
 def _values(rng: np.random.Generator, dtype: str, shape: tuple[int, int]) -> Array:

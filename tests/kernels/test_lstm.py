@@ -59,6 +59,15 @@ def test_integers(form: str, size: LstmSize, quant: LstmQuant, clip: float, seed
     check(lstm(form, size, quant=quant, clip=clip, seed=seed), seed=seed)
 
 
+@pytest.mark.parametrize("form", INTEGER_FORMS)
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_the_cell_is_exact(form: str, seed: int) -> None:
+    """Scales that were rounded to float32 once changed one cell value in ten thousand by one."""
+    quant = LstmQuant(input_scale=0.01 + seed / 150, weight_scale=0.0031, hidden_scale=0.007, cell_power=-15)
+    data = lstm(form, LstmSize(steps=1, inputs=6, units=40), quant=quant, show_cell=True, seed=seed)
+    check(data, samples=100, seed=seed)
+
+
 @given(size=sizes, clip=clips, seed=seeds)
 @few(6)
 def test_float32(size: LstmSize, clip: float, seed: int) -> None:

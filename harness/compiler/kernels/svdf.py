@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -54,11 +56,9 @@ _FIX: Final = (
 )
 
 
-def svdf(site: Site) -> KernelCall:
-    """Weights stay in the converter's order."""
+def svdf(site: Site) -> Sequence[KernelCall]:
+    """Weights stay in the converter's order; in float a TANH comes after."""
     params = options(site, SvdfParams)
-    if params.activation is Activation.TANH:
-        raise unsupported(site, "has the activation TANH", fix="NONE, RELU, RELU6 and RELU_N1_TO_1.")
     x, y, time = tensor_in(site, 0), tensor_out(site), tensor_in(site, _TIME)
     size = _size(site, params.rank)
     batches, inputs, units, rank, memory = size
@@ -70,15 +70,17 @@ def svdf(site: Site) -> KernelCall:
     geometry = structure("size", "struct nn_svdf", [str(field) for field in size])
     types = (x.dtype, time.dtype, y.dtype)
     if types == (DType.FLOAT32,) * 3:
-        return KernelCall(
+        is_tanh = params.activation is Activation.TANH
+        range_ = range_float32(Activation.NONE if is_tanh else params.activation)
+        call = KernelCall(
             function="nn_svdf_float32",
             arguments=(
                 source("float"), destination("float"), state("float", _STATE),
                 float_array("feature", feature), float_array("time", time_weights),
-                float_array("bias", _bias(site, DType.FLOAT32, units)), geometry,
-                range_float32(params.activation),
+                float_array("bias", _bias(site, DType.FLOAT32, units)), geometry, range_,
             ),
         )  # fmt: skip
+        return (call, _tanh(batches * units)) if is_tanh else (call,)
     kernel = {
         (DType.INT8, DType.INT8, DType.INT8): "nn_svdf_int8",
         (DType.INT8, DType.INT16, DType.INT8): "nn_svdf_int8_int16",
@@ -86,7 +88,7 @@ def svdf(site: Site) -> KernelCall:
     if kernel is None:
         raise unsupported(site, f"works on {', '.join(dtype.value for dtype in types)}", fix=_FIX)
     _check_range(site, params.activation)
-    return KernelCall(
+    call = KernelCall(
         function=kernel,
         arguments=(
             source("int8_t"), destination("int8_t"),
@@ -96,6 +98,15 @@ def svdf(site: Site) -> KernelCall:
             _scales(site),
         ),
     )  # fmt: skip
+    return (call,)
+
+
+def _tanh(count: int) -> KernelCall:
+    """Of the output, in place."""
+    made = destination("float")
+    return KernelCall(
+        function="nn_tanh_float32", arguments=(replace(made, ctype="const float *"), made, str(count))
+    )
 
 
 def _size(site: Site, rank: int) -> tuple[int, int, int, int, int]:
@@ -120,6 +131,8 @@ def _bias(site: Site, dtype: DType, units: int) -> Array:
 
 def _check_range(site: Site, activation: Activation) -> None:
     """The reference leaves a fused activation to the output's range, and so must the model."""
+    if activation is Activation.TANH:
+        raise unsupported(site, "fuses TANH in int8", fix="NONE and RELU are supported.")
     if int8_limits(asymmetric(site, tensor_out(site)), activation) != (INT8_MIN, INT8_MAX):
         raise unsupported(
             site, f"fuses {activation.value} into an output whose range is wider",
