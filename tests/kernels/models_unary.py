@@ -87,6 +87,15 @@ def leaky_relu(b: tb.ModelBuilder, dtype: str, shape: Shape, *, alpha: float, qu
 
 
 @OneOp
+def rsqrt_of_abs_int16(b: tb.ModelBuilder, shape: Shape, *, scale: float, output_scale: float) -> Ends:
+    """RSQRT after ABS: the oracle stops at stored values below 0."""
+    x, magnitude, y = (b.tensor(shape, "int16", scale=each) for each in (scale, scale, output_scale))
+    b.op("ABS", [x], [magnitude])
+    b.op("RSQRT", [magnitude], [y])
+    return [x], [y]
+
+
+@OneOp
 def prelu(
     b: tb.ModelBuilder,
     dtype: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests import tflite_builder as tb
 from tests.kernels.models import Quant
-from tests.kernels.models_unary import cast, convert, leaky_relu, prelu, unary
+from tests.kernels.models_unary import cast, convert, leaky_relu, prelu, rsqrt_of_abs_int16, unary
 from tests.kernels.one_op import Ends, Sample
 
 SHAPE = (1, 7)
@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Sample] = {
     "relu-int16": unary.on("RELU", "int16", SHAPE, quant=Quant(gain=1.2)),
     "relu6-int16": unary.on("RELU6", "int16", SHAPE, quant=Quant(input_scale=0.0003)),
     "abs-int16": unary.on("ABS", "int16", SHAPE, quant=Quant(gain=0.7)),
-    "rsqrt-int16": unary.on("RSQRT", "int16", SHAPE, quant=Quant(input_scale=0.01, gain=0.4)),
+    "rsqrt-int16": rsqrt_of_abs_int16.on(SHAPE, scale=0.01, output_scale=0.0003),
     "leaky_relu-int16": leaky_relu.on("int16", SHAPE, alpha=-0.3, quant=Quant(gain=0.7)),
     "leaky_relu-float32": leaky_relu.on("float32", SHAPE, alpha=0.3),
     **{
