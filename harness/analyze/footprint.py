@@ -78,8 +78,8 @@ def fit(program: Program, board: Board) -> Fit:
     if table is None:
         return _fit_of_parts(program, board, "no sizes have been measured with its compiler")
     used = _used_kernels(program)
-    structures = {c.ctype.removeprefix("struct ") for c in tables(program).values() if "struct" in c.ctype}
-    unknown = sorted((used - table.kernels.keys()) | (structures - table.structures.keys()))
+    types = {constant.ctype for constant in tables(program).values()}
+    unknown = sorted((used - table.kernels.keys()) | {name for name in types if not table.knows(name)})
     if unknown:
         reason = f"the sizes of {board.pio_env} lack {', '.join(unknown)} (`./run size_tables`)"
         return _fit_of_parts(program, board, reason)

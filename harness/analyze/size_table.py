@@ -96,6 +96,8 @@ class SizeTable:
     """Flash beside the code of each function."""
     structures: Mapping[str, tuple[int, int]]
     """Name -> (size, alignment)."""
+    scalars: Mapping[str, int]
+    """Element type -> size."""
     arrays: Mapping[str, tuple[tuple[int, int], ...]]
     """Element type -> (from so many bytes on, alignment), ascending."""
     atoms: tuple[Atom, ...]
@@ -106,20 +108,21 @@ class SizeTable:
         """The board's own numbers, or those of the first board of its environment."""
         return self.boards.get(board.name) or next(iter(self.boards.values()))
 
+    def knows(self, ctype: str) -> bool:
+        """Whether `layout` can tell."""
+        return ctype in self.scalars or ctype.removeprefix("struct ") in self.structures
+
     def layout(self, ctype: str, count: int) -> tuple[int, int]:
         """(bytes, alignment) of a constant of `count` elements."""
         if ctype.startswith("struct "):
             size, align = self.structures[ctype.removeprefix("struct ")]
         else:
-            size, align = _SCALAR_BYTES[ctype], self._array_align(ctype, 0)
+            size, align = self.scalars[ctype], self._array_align(ctype, 0)
         nbytes = size * count
         return nbytes, max(align, self._array_align("uint8_t", nbytes))
 
     def _array_align(self, ctype: str, nbytes: int) -> int:
         return max((align for start, align in self.arrays[ctype] if start <= nbytes), default=1)
-
-
-_SCALAR_BYTES: Final = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int32_t": 4, "int64_t": 8, "float": 4}
 
 
 @functools.cache
@@ -136,6 +139,7 @@ def size_table(pio_env: str) -> SizeTable | None:
         import_ram_bytes=content["import"]["ram_bytes"],
         unwinding_bytes=content["unwinding_bytes"],
         structures={name: (size, align) for name, (size, align) in content["structures"].items()},
+        scalars=content["scalars"],
         arrays={
             name: tuple((start, align) for start, align in steps) for name, steps in content["arrays"].items()
         },

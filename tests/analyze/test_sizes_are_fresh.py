@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.analyze.size_table import size_table
 from harness.boards import load_boards
-from tests.size_tables import probe
+from tests.size_tables import probe, stack
 from tests.size_tables.link_map import read_map
 from tests.size_tables.objects import read_objects
 
@@ -89,3 +92,23 @@ def test_a_closure_holds_what_is_referred_to_and_nothing_else(tmp_path: Path) ->
     objects = read_objects([str(tmp_path / "a.o"), f"{tmp_path / 'lib.a'}(b.o)"])
     kept = {objects.sections[key].name for key in objects.closure(["kernel"]) if not isinstance(key, str)}
     assert kept == {".text.kernel", ".rodata.numbers", ".text.helper", ".bss.state"}
+
+
+def test_a_far_literal_is_found_where_objdump_shows_it_too_far_up() -> None:
+    """By hand: the load at 0x400ec000 is of the word at 0x400d0c24, 115 KiB before it."""
+    sys.path.insert(0, str(stack.PLATFORM))
+    xtensa: Any = importlib.import_module("stack_xtensa")
+    far = [
+        "400ec000 <caller>:",
+        "400ec000:      \tentry\ta1, 32",
+        "400ec003:      \tl32r\ta8, 0x400f0c24",
+        "400ec006:      \tcallx8\ta8",
+        "400ec009:      \tretw.n",
+        "400ec010 <callee>:",
+        "400ec010:      \tentry\ta1, 16",
+        "400ec013:      \tretw.n",
+        " 400d0c24 10c00e40                             ....",
+    ]
+    functions = xtensa.parse("\n".join(far))
+    assert functions[0x400EC000].calls == {0x400EC010}
+    assert not functions[0x400EC000].indirect

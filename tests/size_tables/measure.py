@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,30 +36,34 @@ class Built:
         return next(file for file in self.map.objects if file.endswith(("/model.o", "/model.c.o")))
 
 
-def build_probe(board: Board, source: GeneratedSource) -> Built:
-    """Compile and link a probe without the board's limits; a link within them may fail."""
+def build_probe(board: Board, source: GeneratedSource, work: Path) -> Built:
+    """Compile and link a probe without the board's limits; a link within them may fail.
+
+    Probes of one board go into one folder, one after the other: their kernels are compiled once.
+
+    Raises:
+        RuntimeError: the compiler refused something.
+    """
     template = pio.prepare(resource("firmware"), cache_dir())
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        model = work / "model"
-        model.mkdir()
-        for name, text in source.files.items():
-            (model / name).write_text(text, encoding="utf-8")
-        log = work / "build.log"
-        done = pio.run(template, board, work=work, model=model, log=log, timeout_s=_TIMEOUT_S)
-        output = work / "build" / pio.ENVIRONMENT
-        stem = "firmware" if board.port == "native" else "firmware-unbounded"
-        linked = output / f"{stem}.elf"
-        if not linked.is_file():
-            errors = re.findall(r"^.*(?: error: |undefined reference|^Error: ).*$", done.output, re.MULTILINE)
-            raise RuntimeError("\n".join([f"{board.name}: the probe does not link", *errors[:5]]))
-        found = read_map(output / f"{stem}.map")
-        program = elf.read_program(linked)
-        return Built(
-            program=program,
-            flash_bytes=elf.flash_bytes(program),
-            objects=read_objects(found.objects),
-            map=found,
-            stacks=read_stacks(board, output, linked),
-            toolchain=pio.toolchain_line(output),
-        )
+    model, output = work / "model", work / "build" / pio.ENVIRONMENT
+    model.mkdir(exist_ok=True)
+    for name, text in source.files.items():
+        (model / name).write_text(text, encoding="utf-8")
+    for old in (*output.glob("*.elf"), *output.glob("*.map")):
+        old.unlink()
+    log = work / "build.log"
+    done = pio.run(template, board, work=work, model=model, log=log, timeout_s=_TIMEOUT_S)
+    stem = "firmware" if board.port == "native" else "firmware-unbounded"
+    linked = output / f"{stem}.elf"
+    if not linked.is_file():
+        errors = re.findall(r"^.*(?: error: |undefined reference|^Error: ).*$", done.output, re.MULTILINE)
+        raise RuntimeError("\n".join([f"{board.name}: the probe does not link", *errors[:5]]))
+    found, program = read_map(output / f"{stem}.map"), elf.read_program(linked)
+    return Built(
+        program=program,
+        flash_bytes=elf.flash_bytes(program),
+        objects=read_objects(found.objects),
+        map=found,
+        stacks=read_stacks(board, output, linked),
+        toolchain=pio.toolchain_line(output),
+    )

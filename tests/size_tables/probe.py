@@ -22,7 +22,11 @@ _TABLES: Final = 24
 #: Sizes as real layers have them.
 _DIMS: Final = (1, 1, 3, 4, 8, 10, 16, 32, 49, 64, 100, 128, 256, 490, 640, 1960)
 ALIGN_BYTES: Final = (1, 4, 8, 16, 32, 64, 128, 256)
-SCALARS: Final = ("int8_t", "uint8_t", "int16_t", "int32_t", "int64_t", "float")
+#: Element types of tables.
+SCALARS: Final = (
+    *("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "uint32_t", "int64_t"),
+    *("float", "nn_dim"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +104,7 @@ def _measured_types(text: str) -> Iterator[str]:
         yield f"const uint8_t qr_size_{name}[sizeof(struct {name})] = {{1}};"
         yield f"const uint8_t qr_align_{name}[__alignof__(struct {name})] = {{1}};"
     for scalar in SCALARS:
+        yield f"const uint8_t qr_size_{scalar}[sizeof({scalar})] = {{1}};"
         for size in ALIGN_BYTES:
             yield f"NN_FLASH {scalar} qr_array_{scalar}_{size}[{size} / sizeof({scalar}) + 1] = {{1}};"
 

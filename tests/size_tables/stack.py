@@ -14,7 +14,9 @@ from typing import Any
 from harness.boards import Board
 from harness.resources import resource
 
-sys.path.insert(0, str(resource("firmware") / "platforms" / "quantrig"))
+PLATFORM = resource("firmware") / "platforms" / "quantrig"
+
+sys.path.insert(0, str(PLATFORM))
 _bound: Any = importlib.import_module("stack_bound")
 _xtensa: Any = importlib.import_module("stack_xtensa")
 

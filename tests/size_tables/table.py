@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from harness.analyze.footprint import ram_sizes
@@ -56,12 +58,14 @@ class Probes:
 
 def build_probes(board: Board) -> Probes:
     """All of them, one after the other."""
-    return Probes(
-        board=board,
-        idle=build_probe(board, probe.idle_model(board)),
-        several=build_probe(board, probe.idle_model(board, ends=2)),
-        full=build_probe(board, probe.full_model(board)),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        return Probes(
+            board=board,
+            idle=build_probe(board, probe.idle_model(board), work),
+            several=build_probe(board, probe.idle_model(board, ends=2), work),
+            full=build_probe(board, probe.full_model(board), work),
+        )
 
 
 def board_numbers(probes: Probes, atoms: Mapping[Key, int]) -> dict[str, Any]:
@@ -273,7 +277,8 @@ def type_numbers(built: Built) -> dict[str, Any]:
             if not found or found[-1][1] != align:
                 found.append([sizes[f"qr_array_{scalar}_{bytes_}"] if found else 0, align])
         arrays[scalar] = found
-    return {"structures": structures, "arrays": arrays}
+    scalars = {scalar: sizes[f"qr_size_{scalar}"] for scalar in probe.SCALARS}
+    return {"structures": structures, "scalars": scalars, "arrays": arrays}
 
 
 def atom_rows(built: Built, atoms: Mapping[Key, int]) -> list[list[Any]]:

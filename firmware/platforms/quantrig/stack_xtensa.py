@@ -115,6 +115,12 @@ def _follow(body: _Body, words: dict[int, int], entries: Container[int]) -> None
             _add_edges(body, body.insns[address], values, entries)
 
 
+def _literal(shown: int, words: dict[int, int]) -> frozenset[int] | None:
+    """The word that an l32r loads; llvm-objdump shows one beyond 64 KiB as 128 KiB too far up."""
+    found = [words[address] for address in (shown, shown - 0x20000) if address in words]
+    return frozenset(found[:1]) or None
+
+
 def _after(body: _Body, insn: str, values: Values, words: dict[int, int]) -> Values:
     """What is known after one instruction."""
     if call := _CALL.match(insn):
@@ -129,8 +135,8 @@ def _after(body: _Body, insn: str, values: Values, words: dict[int, int]) -> Val
         return values
     value = None
     target = _TARGET.search(insn)
-    if insn.startswith("l32r ") and target and int(target[1], 16) in words:
-        value = frozenset([words[int(target[1], 16)]])
+    if insn.startswith("l32r ") and target:
+        value = _literal(int(target[1], 16), words)
     elif slot and slot["kind"].startswith("l32i"):
         value = values.get(_FRAME + int(slot["offset"]))
     elif copied := _COPY.match(insn):
