@@ -90,6 +90,8 @@ def _gathered(f: Folding) -> Array | None:
     params, (data, indices) = f.op.params, f.values
     if not isinstance(params, GatherParams):
         raise ValueError("its options are missing")
+    if indices.dtype.kind not in "iu":
+        raise ValueError(f"indices of {indices.dtype.name}")
     axis = axis_of(params.axis, data.ndim)
     lead = axis_of(params.batch_dims, indices.ndim) if params.batch_dims else 0
     if lead > axis or data.shape[:lead] != indices.shape[:lead]:

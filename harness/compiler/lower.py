@@ -144,11 +144,12 @@ def _step(site: Site) -> Step:
     try:
         with np.errstate(over="ignore"):
             made = kernel(site)
+        calls = (made,) if isinstance(made, KernelCall) else tuple(made)
+        calls = _with_constant_operands(site, calls)
     except (ArithmeticError, LookupError, ValueError) as error:
         # A file may be well-formed and still make no sense: ranks, scales and values of any size.
         raise unsupported(site, f"has tensors or options that do not fit together ({error})") from error
-    calls = (made,) if isinstance(made, KernelCall) else tuple(made)
-    return Step(op=site.op, calls=_with_constant_operands(site, calls))
+    return Step(op=site.op, calls=calls)
 
 
 def _with_constant_operands(site: Site, calls: Sequence[KernelCall]) -> tuple[KernelCall, ...]:

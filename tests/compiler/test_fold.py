@@ -62,7 +62,8 @@ MATRIX = np.arange(12, dtype=np.int32).reshape(3, 4)
         ("TRANSPOSE", [MATRIX, ints([1, 0])], ("TransposeOptions", {}), MATRIX.T),
         ("TILE", [MATRIX, ints([1, 2])], ("TileOptions", {}), np.tile(MATRIX, (1, 2))),
         ("REVERSE_V2", [MATRIX, ints([0])], ("ReverseV2Options", {}), MATRIX[::-1]),
-        ("BROADCAST_TO", [ints([[1], [2]]), ints([2, 2])], ("BroadcastToOptions", {}), ints([[1, 1], [2, 2]])),
+        ("BROADCAST_TO", [ints([[1], [2]]), ints([2, 2])], ("BroadcastToOptions", {}),
+         ints([[1, 1], [2, 2]])),
         ("GATHER", [MATRIX, ints([[1, 3]])], ("GatherOptions", {"Axis": 1}), MATRIX[:, [[1, 3]]]),
         ("GATHER", [MATRIX[:2], ints([[1, 3], [0, 0]])], ("GatherOptions", {"Axis": 1, "BatchDims": 1}),
          ints([[1, 3], [4, 4]])),
@@ -98,6 +99,7 @@ def test_several_outputs() -> None:
         ("RANGE", [ints(0), ints(2**31 - 1), ints(1)], (2,)),
         ("RANGE", [ints(0), ints(4), ints(0)], (2,)),
         ("GATHER", [MATRIX, ints([4])], (1, 4)),
+        ("GATHER", [MATRIX, np.array([1.0], np.float32)], (1, 4)),
     ],
 )
 def test_values_that_cannot_be(kind: str, inputs: list[Array], shape: tuple[int, ...]) -> None:

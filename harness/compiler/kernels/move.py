@@ -165,9 +165,10 @@ def gather(site: Site) -> Sequence[KernelCall]:
 
 def _indices(site: Site, indices: Tensor, size: int) -> tuple[list[KernelCall], Argument]:
     """(calls that make them, where they are) as int32, which constants of any width become."""
+    wide = indices.data is not None and indices.dtype is DType.INT64
+    if indices.dtype is not DType.INT32 and not wide:
+        raise unsupported(site, f"has {indices.dtype.value} indices", "int32 is supported.")
     if indices.data is None:
-        if indices.dtype is not DType.INT32:
-            raise unsupported(site, f"has {indices.dtype.value} indices", "int32 is supported.")
         return [], source("int32_t", 1)
     if not np.all((indices.data >= 0) & (indices.data < size)):
         raise unsupported(site, f"has an index outside of an axis of {size}")
