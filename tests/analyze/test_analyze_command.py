@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.workloads.runtime import tf_keras
 from tests import readme
 from tests.conftest import Command
 from tests.tflite_builder import ModelBuilder
@@ -75,3 +76,20 @@ def test_bad_input_is_one_sentence(
     assert ended == code
     assert words in err
     assert "Traceback" not in err
+
+
+@pytest.mark.train
+def test_a_keras_file_is_converted_first(quantrig: Command, tmp_path: Path) -> None:
+    keras = tf_keras()
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Conv2D(4, 3),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3),
+    ]
+    keras.Sequential(layers).save(tmp_path / "net.keras")
+    code, out, _ = quantrig("analyze", "net.keras", "--json", "-b", "stm32f4")
+    assert code == 0
+    found = json.loads(out)
+    assert found["totals"]["params"] == (9 * 4 + 4) + (144 * 3 + 3)
+    assert found["model"]["inputs"][0]["dtype"] == "float32"
