@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from harness import children, elf, pio, toolchains
 from harness.boards import Board
 from harness.errors import BuildError, DoesNotFitError, UnavailableError, UnsupportedError
+from harness.kernel_files import kernel_files
 from harness.locks import locked
 from harness.resources import resource
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from harness.compiler import GeneratedSource
 
 #: Part of every build's key: raise it when this module or elf.py changes what a build yields.
-_RECIPE: Final = 4
+_RECIPE: Final = 5
 
 _TIMEOUT_S: Final = 600.0
 
@@ -186,6 +187,8 @@ def _make(job: _Job) -> dict[str, Any]:
     try:
         for name, text in job.source.files.items():
             (model / name).write_text(text, encoding="utf-8")
+        # only these are compiled (qr_sources.py): all of them would take most of a build's time
+        (model / "kernels.txt").write_text("".join(f"{name}\n" for name in _kernels(job.source)), "utf-8")
         done = pio.run(job.template, job.board, work=work, model=model, log=job.log, timeout_s=_TIMEOUT_S)
         output = work / "build" / pio.ENVIRONMENT
         # asked even after a link that succeeded: boards.yaml may be stricter than PlatformIO's board file
@@ -203,6 +206,12 @@ def _make(job: _Job) -> dict[str, Any]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return record
+
+
+def _kernels(source: GeneratedSource) -> list[str]:
+    """Files of lib/nn that the model needs."""
+    called = {name for text in source.files.values() for name in re.findall(r"\b(nn_\w+)\(", text)}
+    return [name for name in kernel_files(called) if name.endswith(".c")] if called else []
 
 
 def _displace_old_builds(home: Path, work: Path) -> None:

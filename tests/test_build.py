@@ -22,10 +22,13 @@ import pytest
 from harness import elf, pio, toolchains
 from harness.build import Firmware, build
 from harness.children import CompletedRun
+from harness.compiler import compile_graph
 from harness.elf import IDENTITY_MAGIC
 from harness.errors import BuildError, DoesNotFitError, UnavailableError
+from harness.graph import read_tflite
 from harness.resources import resource
 from harness.toolchains import TOOLCHAINS
+from tests.kernels.models_reduce import softmax
 from tests.tiny_firmware import BOARDS, TABLE_BYTES, tiny_firmware, tiny_source
 
 THREE = ("native", "stm32f4", "uno")
@@ -108,15 +111,24 @@ def test_sizes_equal_those_of_binutils(firmware: Firmware) -> None:
     assert sizes.arena_bytes == 8
 
 
+def test_only_the_kernels_of_the_model_are_compiled(cache: Path, tmp_path: Path) -> None:
+    """All of them would take most of a build's time."""
+    graph = read_tflite(softmax("int8", "int8", (1, 5)), name="softmax")
+    log = tmp_path / "log"
+    build(compile_graph(graph), BOARDS["native"], case_id="softmax", cache=cache, log=log)
+    assert set(re.findall(r"/lib/nn/(\w+)\.c\b", log.read_text())) == {"softmax_int8"}
+
+
 def test_model_bytes_equal_those_of_nm(firmware: Firmware) -> None:
     symbols = re.findall(
         r"^[0-9a-f]+ ([0-9a-f]+) [tTrRdD] (qr_model_\w+)$", binutils(firmware, "nm", "-S"), re.M
     )
     assert {name for _, name in symbols} == {
         *("qr_model_inputs", "qr_model_outputs", "qr_model_sha256", "qr_model_info"),
-        *("qr_model_weights", "qr_model_invoke"),
+        *("qr_model_weights", "qr_model_invoke", "qr_model_reset"),
     }
-    listed = sum(int(size, 16) for size, name in symbols if name != "qr_model_invoke")
+    code = ("qr_model_invoke", "qr_model_reset")
+    listed = sum(int(size, 16) for size, name in symbols if name not in code)
     assert firmware.sizes.flash_model_bytes == listed
 
 
@@ -428,6 +440,7 @@ def test_threads_that_want_the_same_build_share_it(tmp_path: Path, monkeypatch: 
 BUILDER = """
 import sys
 from pathlib import Path
+from tests.kernels.models_reduce import softmax
 from tests.tiny_firmware import BOARDS, tiny_source
 from harness.build import build
 firmware = build(tiny_source(), BOARDS[sys.argv[1]], case_id=sys.argv[2], cache=Path(sys.argv[3]))

@@ -50,7 +50,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "llvm": set(),
     "toolchains": {"boards", "llvm", "pio"},
     "board_file": set(),
-    "build": {"compiler", "boards", "elf", "pio", "toolchains"},
+    "build": {"compiler", "boards", "elf", "kernel_files", "pio", "toolchains"},
+    "kernel_files": set(),
     "serial_ports": set(),
     "map_keys": {"board_file"},
     "hardware_map": {"board_file", "boards", "map_keys", "serial_ports"},
@@ -82,7 +83,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "live": set(),
     "traps": {"boards", "serial_ports"},
     "analyze": {"boards", "compiler", "graph"},
-    "export": {"compiler", "graph"},
+    "export": {"compiler", "graph", "kernel_files"},
     "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
     "cli": {
         "analyze", "boards", "compiler", "desk_view", "export", "graph", "hardware_map", "live", "quantize",

@@ -12,9 +12,9 @@ from harness import __version__
 from harness.compiler import AVR, Cpu, Program, lower
 from harness.compiler.emit import generate_config, generate_source
 from harness.export.interface import comment, header, identifier, implementation
-from harness.export.kernels import kernel_files
 from harness.export.self_test import Expectation, self_test_source
 from harness.graph import Graph
+from harness.kernel_files import kernel_files
 from harness.resources import resource
 
 #: Names of the generated model.c that other objects see.

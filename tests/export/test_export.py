@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from harness.export.interface import identifier
-from harness.export.kernels import kernel_files
 from harness.graph import read_tflite, to_stored
+from harness.kernel_files import kernel_files
 from harness.run_reader import RunReader
 from harness.workloads import digits
 from tests import readme

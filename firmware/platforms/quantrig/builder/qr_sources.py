@@ -16,7 +16,8 @@ def collect(env: Any, port: str, shared: str = "") -> None:
     """Lists everything to build and every include folder. A port is all files that begin with its name,
     and those that begin with `shared_`, which ports of one kind of CPU have in common.
 
-    All of lib/* is compiled; the linker drops what a model does not use.
+    All of lib/* is compiled, but of lib/nn what kernels.txt beside model.c names, where it is there; the
+    linker drops what is not used.
     """
     common = f" +<ports/{shared}_*>" if shared else ""
     # an Arduino core has a main() that calls the port's setup() and loop()
@@ -28,8 +29,17 @@ def collect(env: Any, port: str, shared: str = "") -> None:
     env.Replace(QR_MODEL_DIR=str(model))
     env.Append(CPPPATH=[str(model), "$PROJECT_INCLUDE_DIR", "$PROJECT_SRC_DIR", *map(str, libraries)])
     for library in libraries:
-        env.BuildSources(f"$BUILD_DIR/{library.name}", str(library))
+        chosen = model / "kernels.txt" if library.name == "nn" else None
+        env.BuildSources(f"$BUILD_DIR/{library.name}", str(library), *_only(chosen))
     env.BuildSources("$BUILD_DIR/model", str(model), "-<*> +<model.c>")
+
+
+def _only(chosen: Path | None) -> list[str]:
+    """The filter that takes the files that `chosen` names, one a line; none where there is no such list."""
+    if chosen is None or not chosen.is_file():
+        return []
+    names = chosen.read_text(encoding="utf-8").split()
+    return [" ".join(["-<*>", *(f"+<{name}>" for name in names)])]
 
 
 def model_dir(env: Any) -> Path:
