@@ -60,7 +60,7 @@ def test_integers(form: str, size: LstmSize, quant: LstmQuant, clip: float, seed
 
 
 @pytest.mark.parametrize("form", INTEGER_FORMS)
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 8, 11])
 def test_the_cell_is_exact(form: str, seed: int) -> None:
     """Scales that were rounded to float32 once changed one cell value in ten thousand by one."""
     quant = LstmQuant(input_scale=0.01 + seed / 150, weight_scale=0.0031, hidden_scale=0.007, cell_power=-15)

@@ -5,8 +5,6 @@
 #ifndef NN_LSTM_CELL_H
 #define NN_LSTM_CELL_H
 
-#include <math.h>
-
 #include "nn_fixed_point.h"
 #include "nn_float.h"
 #include "nn_recurrent.h"
@@ -16,7 +14,7 @@ enum { NN_INPUT_GATE, NN_FORGET_GATE, NN_CELL_GATE, NN_OUTPUT_GATE, NN_GATES };
 
 static inline int16_t nn_saturate_int16(int32_t x)
 {
-    return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : (int16_t)x;
+    return nn_clamp_int16(x, INT16_MIN, INT16_MAX);
 }
 
 static inline int32_t nn_times(int32_t x, NN_FLASH struct nn_factor *by)
@@ -52,11 +50,6 @@ static inline int32_t nn_lstm_move_on(const int16_t gates[NN_GATES], int16_t *ce
     const int32_t half = shift ? (int32_t)1 << (shift - 1) : 0;
     const int16_t t = nn_tanh_q15((c * params->tanh_multiplier + half) >> shift, sigmoid);
     return nn_times((int32_t)t * gates[NN_OUTPUT_GATE], &params->show);
-}
-
-static inline float nn_logistic(float x)
-{
-    return x > 16.619047f ? 1.0f : x < -9.0f ? expf(x) : 1.0f / (1.0f + expf(-x));
 }
 
 /* The same in float: `gates` are sums; returns the new hidden value. */
