@@ -28,7 +28,7 @@ void nn_conv_2d_int16(const int16_t *input, int16_t *output, void *ring, NN_FLAS
     const struct nn_range_int16 r = *range;
     struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
-    const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
+    const nn_dim filters = w.group_filters;
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
         for (nn_dim y = 0; y < w.out_height; y++) {
             const struct nn_span rows = nn_rows_at(&w, y);

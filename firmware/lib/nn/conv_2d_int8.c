@@ -36,7 +36,7 @@ static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t
         const int8_t *row = input + y * w->in_width * w->in_channels;
         const nn_dim inside = (nn_dim)(columns->end - columns->first);
         sum = dot_padding(padding, weights, (nn_dim)(columns->first * tap), sum);
-        if (w->dilation_width == 1 && tap == w->in_channels) {
+        if (w->joined) {
             /* neighbouring taps are neighbouring memory: one long run */
             sum = dot(row + (columns->origin + columns->first) * tap,
                       weights + columns->first * tap, (nn_dim)(inside * tap), sum);
@@ -61,7 +61,7 @@ void nn_conv_2d_int8(const int8_t *input, int8_t *output, void *ring, NN_FLASH i
     const struct nn_range_int8 r = *range;
     struct nn_delay delay = nn_delay_start(&w, output, ring, sizeof *output);
     const nn_dim taps = (nn_dim)(w.filter_height * w.filter_width * w.filter_channels);
-    const nn_dim filters = (nn_dim)(w.out_channels / (w.in_channels / w.filter_channels));
+    const nn_dim filters = w.group_filters;
     for (nn_dim n = 0; n < w.batches; n++, input += nn_image(&w)) {
         for (nn_dim y = 0; y < w.out_height; y++) {
             const struct nn_span rows = nn_rows_at(&w, y);

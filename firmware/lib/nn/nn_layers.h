@@ -27,6 +27,8 @@ struct nn_window {
     nn_dim dilation_height, dilation_width;
     nn_dim pad_top, pad_left; /* taps of the first window that lie outside */
     nn_dim held_pixels;       /* output pixels in the ring of a convolution; 0: no ring */
+    nn_dim group_filters;     /* output channels of one group */
+    nn_dim joined;            /* taps of one row lie together in the input: one group, no dilation */
 };
 
 /* Scaling of one int16 output channel: y = (sum + bias) * multiplier * 2^(shift - 15), rounded half

@@ -89,21 +89,7 @@ static inline struct nn_delay nn_delay_start(const struct nn_window *w, void *ou
     return delay;
 }
 
-/* The oldest pixel leaves the ring. */
-static inline void nn_delay_write(struct nn_delay *delay)
-{
-    const uint8_t *from = delay->ring + (int32_t)delay->at * delay->pixel_bytes;
-    for (nn_dim i = 0; i < delay->pixel_bytes; i++) {
-        *delay->output++ = *from++;
-    }
-}
-
-static inline void nn_delay_advance(struct nn_delay *delay)
-{
-    delay->at = (nn_dim)(delay->at + 1 == delay->pixels ? 0 : delay->at + 1);
-}
-
-/* Room for the channels of the next pixel. */
+/* Room for the channels of the next pixel; the oldest one leaves a full ring for it. */
 static inline void *nn_delay_next(struct nn_delay *delay)
 {
     uint8_t *room = delay->output;
@@ -112,24 +98,22 @@ static inline void *nn_delay_next(struct nn_delay *delay)
         return room;
     }
     room = delay->ring + (int32_t)delay->at * delay->pixel_bytes;
-    if (delay->held == delay->pixels) {
-        nn_delay_write(delay);
-    } else {
+    if (delay->held < delay->pixels) {
         delay->held++;
+    } else {
+        for (nn_dim i = 0; i < delay->pixel_bytes; i++) {
+            *delay->output++ = room[i];
+        }
     }
-    nn_delay_advance(delay);
+    delay->at = (nn_dim)(delay->at + 1 == delay->pixels ? 0 : delay->at + 1);
     return room;
 }
 
-/* Writes what the ring still holds. */
+/* Writes what the ring still holds; it is full, as it is smaller than the output. */
 static inline void nn_delay_end(struct nn_delay *delay)
 {
-    if (delay->held < delay->pixels) {
-        delay->at = 0;
-    }
-    for (; delay->held > 0; delay->held--) {
-        nn_delay_write(delay);
-        nn_delay_advance(delay);
+    for (nn_dim i = 0; i < delay->pixels; i++) {
+        nn_delay_next(delay);
     }
 }
 

@@ -13,7 +13,7 @@ from harness.graph import Padding, Tensor, WindowParams
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The fields of struct nn_window, in its order."""
+    """The fields of struct nn_window, in its order; what follows from them comes after."""
 
     batches: int
     in_height: int
@@ -83,7 +83,10 @@ class Window:
 
     def constant(self) -> Constant:
         """struct nn_window."""
-        return structure("window", "struct nn_window", [str(value) for value in astuple(self)])
+        group_filters = self.out_channels * self.filter_channels // self.in_channels
+        joined = int(self.dilation_width == 1 and self.filter_channels == self.in_channels)
+        fields = (*astuple(self), group_filters, joined)
+        return structure("window", "struct nn_window", [str(value) for value in fields])
 
 
 def _least(size: int, stride: int, pad: int, read: int, written: int) -> int:
