@@ -184,9 +184,6 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "reshape that shrinks": (
         lambda: one("RESHAPE", [(1, 4)], (1, 3)), "RESHAPE", "changes the number of elements",
     ),
-    "pack of activations": (
-        lambda: one("PACK", [(4,), (4,)], (2, 4), tb.pack_options(count=2)), "PACK", "not known before",
-    ),
     "not a number": (
         lambda: one(
             "FULLY_CONNECTED", [(1, 2)], (1, 1), FC, dtype="float32",

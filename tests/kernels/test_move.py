@@ -397,6 +397,13 @@ def test_what_would_reach_outside_is_refused(data: bytes, reason: str) -> None:
     assert reason in message
 
 
+def test_an_output_that_nothing_makes_is_refused() -> None:
+    b = tb.ModelBuilder()
+    x, y, more = b.tensor((4, 2), scale=0.1), b.tensor((2, 4), scale=0.1), b.tensor((2, 4), scale=0.1)
+    b.op("TRANSPOSE", [x, b.constant([1, 0], "int32")], [y, more], ("TransposeOptions", {}))
+    assert "has 2 outputs, which it does not all make" in refused(b.build([x], [y, more]))
+
+
 def test_inputs_of_another_scale_are_refused() -> None:
     b = tb.ModelBuilder()
     x, other = b.tensor((1, 4), scale=0.1), b.tensor((1, 4), scale=0.2)

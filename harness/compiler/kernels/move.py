@@ -62,6 +62,8 @@ def checked_moves(site: Site, moves_of: Callable[[Moving], list[Move]]) -> list[
         moves = moves_of(Moving(op=site.op, tensors=site.graph.tensors))
     except (LookupError, ValueError) as error:
         raise unsupported(site, f"cannot be laid out ({error})", _FIXES.get(site.op.kind, "")) from error
+    if {move.target for move in moves} != set(range(len(site.op.outputs))):
+        raise unsupported(site, f"has {len(site.op.outputs)} outputs, which it does not all make")
     for move in moves:
         if move.source is not None:
             check_same_values(site, tensor_in(site, move.source), _target(site, move.target))
