@@ -60,6 +60,11 @@ BOARDS_WITH_WRONG_KEY = "uno:\n  titel: Uno\n"
         (("sweep", "--model", "gone.keras", "--data", "data.npz"), 3, ("gone.keras", "no such file")),
         (("sweep", "--model", "net.keras"), 2, ("net.keras", "--data")),
         (("sweep", "--model", "net.keras", "--data", "broken.npz"), 3, ("broken.npz", "cannot be read")),
+        (("sweep", "--model", "net.tflite", "-v", "ptq-int8"), 2, ("'ptq-int8' does not apply", "as-is")),
+        (("sweep", "--model", "net.tflite", "--metric", "auc"), 2, ("--metric auc without --data",)),
+        (("sweep", "-v", "as-is"), 2, ("'as-is' does not apply to digits", "float32")),
+        (("sweep", "-w", "gone.py"), 3, ("gone.py", "no such file")),
+        (("sweep", "-w", "bad.py"), 3, ("bad.py:2", "ZeroDivisionError")),
         (("report", "nope"), 2, ("No run 'nope'",)),
         (("report", "foreign"), 2, ("foreign", "run.json")),
     ],
@@ -72,6 +77,8 @@ def test_bad_input_gives_one_message_with_the_fix(
     (tmp_path / "type.yaml").write_text(SPEC_WITH_WRONG_TYPE)
     (tmp_path / "boards.yaml").write_text(BOARDS_WITH_WRONG_KEY)
     (tmp_path / "net.keras").write_bytes(b"not a model")
+    (tmp_path / "net.tflite").write_bytes(b"never read")
+    (tmp_path / "bad.py").write_text("METRIC = 'mae'\n1 / 0\n")
     (tmp_path / "broken.npz").write_bytes(b"not an archive")
     (tmp_path / "foreign").mkdir()
     ended, _, err = quantrig(*arguments)

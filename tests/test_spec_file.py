@@ -29,6 +29,7 @@ samples: 20
 jobs: 2
 model: models/net.tflite
 data: /data/net.npz
+metric: auc
 retries: 2
 quarantine: known-bad.yaml
 check_layers: true
@@ -53,10 +54,13 @@ def test_a_whole_yaml_spec(tmp_path: Path) -> None:
         jobs=2,
         model=tmp_path / "models/net.tflite",
         data=Path("/data/net.npz"),
+        metric="auc",
         retries=2,
         quarantine=tmp_path / "known-bad.yaml",
         check_layers=True,
     )
+    own = read_spec(write(tmp_path, "workloads: [sine, own/mine.py, /far/other.py]\n"))
+    assert own.workloads == ("sine", str(tmp_path / "own/mine.py"), "/far/other.py")
     lanes = read_spec(write(tmp_path, "lanes: [uno:simavr]\n"))
     assert lanes.lanes == (Lane(board="uno", target="simavr"),)
 

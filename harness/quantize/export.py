@@ -49,7 +49,7 @@ def export(
         UnsupportedError: TensorFlow Lite has no form of an operation that can be used here.
         QuantizeError: the converter failed otherwise, or made something else.
     """
-    converter = _converter(model, (1, *sample_shape))
+    converter = _converter(model, (1, *sample_shape), form)
     _configure(converter, form, calibration)
     try:
         content = bytes(converter.convert())
@@ -59,11 +59,17 @@ def export(
     return content
 
 
-def _converter(model: Any, shape: tuple[int, ...]) -> Any:
+def _converter(model: Any, shape: tuple[int, ...], form: Form) -> Any:
     tf = tensorflow()
     recurrent = [layer for layer in model._flatten_layers() if type(layer).__name__ in _RECURRENT]
     for layer in recurrent:
         _refuse_loop(layer)
+        if form is Form.FLOAT16 and type(layer).__name__ == "LSTM" and not layer.unroll:
+            raise UnsupportedError(
+                f"Layer {layer.name}: TensorFlow's converter cannot make float16 of an LSTM.",
+                cause="It would round the state as well, and overwrite it at each inference.",
+                fix="Use another variant, or build the layer with unroll=True.",
+            )
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     spec = tf.TensorSpec(shape, tf.float32, name="input")

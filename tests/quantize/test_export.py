@@ -51,6 +51,11 @@ def test_a_layer_that_would_become_a_loop_is_named(kind: str, options: dict[str,
         _graph(model, Form.INT8)
 
 
+def test_an_lstm_has_no_float16_form() -> None:
+    with pytest.raises(UnsupportedError, match=r"Layer slow: .*cannot make float16 of an LSTM"):
+        _graph(_model(tf_keras().layers.LSTM(4, name="slow")), Form.FLOAT16)
+
+
 def test_an_unrolled_layer_is_none() -> None:
     kinds = {op.kind for op in _graph(_model(tf_keras().layers.SimpleRNN(4, unroll=True)), Form.INT8).ops}
     assert "TANH" in kinds
