@@ -28,6 +28,7 @@ _LAYERS = frozenset(
         "AveragePooling1D",
         "AveragePooling2D",
         "BatchNormalization",
+        "Bidirectional",
         "Concatenate",
         "Conv1D",
         "Conv1DTranspose",
