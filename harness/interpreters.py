@@ -17,7 +17,9 @@ from typing import Any, Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from harness.graph import Graph, read_tflite
+from harness.compiler.settle import settled
+from harness.errors import QuantrigError
+from harness.graph import DType, Graph, read_tflite
 from harness.hybrid import dequantized
 
 Array = npt.NDArray[Any]
@@ -127,15 +129,37 @@ def _first_that_works(
         name = f"{_tflite_name()} with dequantized weights"
         return work(_Tflite(float_model, graph, keep_all=keep_all, name=name), graph)
     refused = ""
-    if _has_tflm() and not without_tflm:
+    if _has_tflm() and not without_tflm and not _misread_by_tflm(graph):
         try:
-            return work(_Tflm(model, graph, keep_all=keep_all), graph)
+            return work(_Tflm(_without_open_sizes(model), graph, keep_all=keep_all), graph)
         except RefusedError as error:
             refused = f"{_tflm_name()}: {error}; "
     try:
         return work(_Tflite(model, graph, keep_all=keep_all, name=_tflite_name()), graph)
     except RefusedError as error:
         raise RefusedError(f"{refused}{_tflite_name()}: {error}") from error
+
+
+def _without_open_sizes(model: bytes) -> bytes:
+    """TFLM believes the sizes in the file, also where TFLite would find others as it runs."""
+    try:
+        return settled(model)
+    except QuantrigError:
+        # whoever compiles it hears what is wrong
+        return model
+
+
+def _misread_by_tflm(graph: Graph) -> bool:
+    """It pads the int8 images of SPACE_TO_BATCH_ND with memory that it never set, not with their zero."""
+    tensors = graph.tensors
+    return any(
+        op.kind == "SPACE_TO_BATCH_ND"
+        and tensors[op.outputs[0]].dtype is DType.INT8
+        and len(op.inputs) == 3
+        and (widths := tensors[op.required_input(2)].data) is not None
+        and bool(widths.any())
+        for op in graph.ops
+    )
 
 
 def _samples(

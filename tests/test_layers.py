@@ -37,7 +37,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "workloads": set(),
     "quantize": {"workloads"},
     "hybrid": set(),
-    "interpreters": {"graph", "hybrid"},
+    "interpreters": {"compiler", "graph", "hybrid"},
     "reference": {"interpreters"},
     "layer_check": {
         "boards", "build", "compiler", "desk", "elf", "graph", "interpreters", "link", "records", "reference",
