@@ -23,7 +23,8 @@ from harness.graph import DType, Quantization, Tensor, WindowParams
 
 #: Scales of input and output that differ by no more are the same to the reference.
 _SAME_SCALE: Final = 1e-6
-_INT32_MAX: Final = 2**31 - 1
+#: So many values are summed in 32 bits, with half of their number added for the rounding.
+_MOST_TAPS: Final = {DType.INT8: 2**24 - 2**17, DType.INT16: 2**16 - 2}
 
 
 def max_pool_2d(site: Site) -> KernelCall:
@@ -47,8 +48,9 @@ def _pool(site: Site, function: str) -> KernelCall:
             site, f"works on {x.dtype.value} -> {y.dtype.value}", fix="It has int8, int16 and float32."
         )
     taps = min(window.filter_height, window.in_height) * min(window.filter_width, window.in_width)
-    if taps << 15 > _INT32_MAX:
-        raise unsupported(site, f"has a window of {taps} values", fix="At most 65535 are supported.")
+    most = _MOST_TAPS.get(x.dtype, taps)
+    if taps > most:
+        raise unsupported(site, f"has a window of {taps} values", fix=f"At most {most} are supported.")
     if x.dtype is DType.FLOAT32:
         limits = range_float32(params.activation)
     elif x.dtype is DType.INT8:
