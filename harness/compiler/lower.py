@@ -145,11 +145,21 @@ def _step(site: Site) -> Step:
         with np.errstate(over="ignore"):
             made = kernel(site)
         calls = (made,) if isinstance(made, KernelCall) else tuple(made)
+        _check_writes(site, calls)
         calls = _with_constant_operands(site, calls)
     except (ArithmeticError, LookupError, ValueError) as error:
         # A file may be well-formed and still make no sense: ranks, scales and values of any size.
         raise unsupported(site, f"has tensors or options that do not fit together ({error})") from error
     return Step(op=site.op, calls=calls)
+
+
+def _check_writes(site: Site, calls: Sequence[KernelCall]) -> None:
+    """Every output is made by one of the calls."""
+    arguments = [a for call in calls for a in call.arguments if isinstance(a, TensorArgument)]
+    written = {argument.position for argument in arguments if argument.is_output}
+    if written != set(range(len(site.op.outputs))):
+        ends = f"{len(site.op.inputs)} inputs and {len(site.op.outputs)} outputs"
+        raise unsupported(site, f"has {ends}, but makes {len(written)}")
 
 
 def _with_constant_operands(site: Site, calls: Sequence[KernelCall]) -> tuple[KernelCall, ...]:
