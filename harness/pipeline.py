@@ -47,11 +47,10 @@ from harness.records import (
     Outcome,
     Result,
     Status,
-    verify_all,
 )
 from harness.sweep import HARDWARE, Case
 from harness.targets import TARGETS
-from harness.trial import make_trial
+from harness.trial import make_trial, verify_all
 from harness.workloads import AsIsWorkload, Examples, TrainedWorkload
 
 

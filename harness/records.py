@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -379,28 +379,4 @@ def verify(outputs: npt.NDArray[Any], expected: npt.NDArray[Any], oracle: str) -
         mismatches=len(where),
         max_abs_diff=math.inf if math.isnan(largest) else largest,
         first_mismatch=(int(where[0][0]), int(where[0][1])) if len(where) else None,
-    )
-
-
-def verify_all(
-    outputs: Sequence[npt.NDArray[Any]], expected: Sequence[npt.NDArray[Any]], oracle: str
-) -> Verification:
-    """`verify` for each output tensor of a model; `first_mismatch` counts elements through all of them.
-
-    Raises:
-        ValueError: their numbers, shapes or dtypes differ.
-    """
-    parts = [verify(mine, wanted, oracle) for mine, wanted in zip(outputs, expected, strict=True)]
-    starts = np.cumsum([0, *(array.shape[1] for array in outputs)])
-    first = [
-        (at[0], at[1] + int(start))
-        for part, start in zip(parts, starts, strict=False)
-        if (at := part.first_mismatch)
-    ]
-    return Verification(
-        oracle=oracle,
-        outputs_compared=sum(part.outputs_compared for part in parts),
-        mismatches=sum(part.mismatches for part in parts),
-        max_abs_diff=max(part.max_abs_diff for part in parts),
-        first_mismatch=min(first, default=None),
     )

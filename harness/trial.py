@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from harness.errors import ModelError
 from harness.graph import DType, Graph, Tensor, to_real, to_stored
-from harness.records import Score
+from harness.records import Score, Verification, verify
 from harness.workloads import Examples, Workload
 
 Array = npt.NDArray[Any]
@@ -121,3 +121,25 @@ def _drawn(tensor: Tensor, count: int, rng: np.random.Generator) -> Array:
         return rng.integers(0, 2, shape).astype(tensor.dtype.numpy)
     limits = np.iinfo(tensor.dtype.numpy)
     return rng.integers(limits.min, limits.max, shape, dtype=tensor.dtype.numpy, endpoint=True)
+
+
+def verify_all(outputs: Sequence[Array], expected: Sequence[Array], oracle: str) -> Verification:
+    """`verify` for each output tensor of a model; `first_mismatch` counts elements through all of them.
+
+    Raises:
+        ValueError: their numbers, shapes or dtypes differ.
+    """
+    parts = [verify(mine, wanted, oracle) for mine, wanted in zip(outputs, expected, strict=True)]
+    starts = np.cumsum([0, *(array.shape[1] for array in outputs)])
+    first = [
+        (at[0], at[1] + int(start))
+        for part, start in zip(parts, starts, strict=False)
+        if (at := part.first_mismatch)
+    ]
+    return Verification(
+        oracle=oracle,
+        outputs_compared=sum(part.outputs_compared for part in parts),
+        mismatches=sum(part.mismatches for part in parts),
+        max_abs_diff=max(part.max_abs_diff for part in parts),
+        first_mismatch=min(first, default=None),
+    )

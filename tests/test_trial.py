@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ModelError
 from harness.graph import DType, Graph, Quantization, Tensor
-from harness.trial import SEEDED_SAMPLES, make_trial
+from harness.trial import SEEDED_SAMPLES, make_trial, verify_all
 from harness.workloads import AsIsWorkload, Examples
 
 
@@ -140,3 +140,17 @@ def test_there_is_no_score_without_targets(tmp_path: Any) -> None:
     trial = make_trial(one(DType.FLOAT32), workload.examples(), samples=None, seed=1)
     outputs = [np.zeros((4, 1), np.float32)]
     assert trial.score(workload, outputs, outputs) is None
+
+
+def test_each_output_is_verified_by_its_own_size_and_the_first_difference_is_named() -> None:
+    """Beside an output of thousands, one of ones is no less exact."""
+    large, small = np.full((2, 2), 5000.0, np.float32), np.ones((2, 3), np.float32)
+    off = small.copy()
+    off[1, 2] += 0.01
+    found = verify_all([large, off], [large, small], "oracle")
+    assert (found.outputs_compared, found.mismatches, found.first_mismatch) == (10, 1, (1, 4))
+    assert found.max_abs_diff == pytest.approx(0.01, rel=1e-3)
+    assert verify_all([large, small], [large, small], "oracle").first_mismatch is None
+    worse = large.copy()
+    worse[1, 1] = np.nan
+    assert verify_all([worse, off], [large, small], "oracle").first_mismatch == (1, 1)
