@@ -7,16 +7,17 @@ import dataclasses
 
 import pytest
 
-from harness.analyze import Fit, fit
+from harness.analyze import fit
 from harness.analyze.footprint import ram_sizes
 from harness.analyze.size_table import RamPart, RamSection, size_table
-from harness.boards import Board, load_boards
+from harness.boards import load_boards
 from harness.build import build
 from harness.compiler import Program, compile_graph, cpu_named, lower
 from harness.errors import DoesNotFitError
 from harness.graph import Graph, read_tflite
 from harness.resources import cache_dir
 from tests import readme
+from tests.analyze.estimate import check_estimate
 from tests.tflite_builder import ModelBuilder, fully_connected_options
 
 MODELS = readme.REFERENCE / "models"
@@ -26,10 +27,6 @@ BOARDS = load_boards()
 def graph_of(name: str) -> Graph:
     path = MODELS / f"{name}.tflite"
     return read_tflite(path.read_bytes(), name=path.name)
-
-
-def estimated(graph: Graph, board: Board) -> Fit:
-    return fit(lower(graph, cpu_named(board.cpu)), board)
 
 
 @pytest.mark.parametrize(
@@ -44,21 +41,14 @@ def estimated(graph: Graph, board: Board) -> Fit:
 )
 def test_equals_the_linked_firmware(model: str, board: str) -> None:
     graph, target = graph_of(model), BOARDS[board]
-    found = estimated(graph, target)
-    assert found.footprint is not None, found.reason
     case_id = f"{model.replace('__', '/')}/aot@{board}:size"
     source = compile_graph(graph, cpu_named(target.cpu))
     try:
-        sizes = build(source, target, case_id=case_id, cache=cache_dir()).sizes
-        fits, real = True, dataclasses.asdict(sizes)
+        sizes = dataclasses.asdict(build(source, target, case_id=case_id, cache=cache_dir()).sizes)
     except DoesNotFitError as error:
-        fits, real = False, dict(error.sizes or {})
-    flash = real["flash_bytes"]
-    assert abs(found.footprint.flash_bytes - flash) <= max(512, 0.03 * flash)
-    assert found.footprint.ram_static_bytes == real["ram_static_bytes"]
-    assert found.footprint.flash_model_bytes == real["flash_model_bytes"]
-    assert 0 <= found.footprint.stack_bytes - real["stack_reserve_bytes"] <= 64
-    assert found.fits is fits
+        check_estimate(graph, target, error.sizes or {}, fits=False)
+    else:
+        check_estimate(graph, target, sizes)
 
 
 def program(rows: int) -> Program:
