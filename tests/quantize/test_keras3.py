@@ -80,7 +80,7 @@ def test_layers_that_are_written_otherwise_in_keras_3(keras: Any) -> None:
             layers.TimeDistributed(layers.Dense(4, kernel_regularizer="l2")),
             layers.LayerNormalization(),
             layers.PReLU(shared_axes=[1]),
-            layers.LSTM(5, return_sequences=True),
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
             layers.GRU(3, unroll=True),
             layers.ELU(),
         ]
