@@ -116,12 +116,14 @@ def _footprint(program: Program, table: SizeTable, board: BoardSize, used: Itera
     code += round(len(sections) * table.unwinding_bytes)
     ends = len(program.graph.inputs) + len(program.graph.outputs)
     flash = board.flash_bytes + (board.flash_bytes_several_ends if ends > 2 else 0)
-    flash += code + padded + round(_calls(program, table) + len(imports) * table.import_flash_bytes)
+    shared = table.libm_bytes if any(not name.startswith("mem") for name in imports) else 0.0
+    flash += code + padded
+    flash += round(_calls(program, table) + len(imports) * table.import_flash_bytes + shared)
     ram = sum(ram_sizes(board.ram, atoms, program.layout.plan.arena_bytes))
     return Footprint(
         flash_bytes=flash,
         flash_model_bytes=model,
-        ram_static_bytes=ram + round(len(imports) * table.import_ram_bytes),
+        ram_static_bytes=ram + round(len(imports) * table.import_ram_bytes + shared),
         stack_bytes=_stack(board, kernels),
     )
 

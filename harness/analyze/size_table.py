@@ -92,6 +92,8 @@ class SizeTable:
     toolchain: str
     import_flash_bytes: float
     import_ram_bytes: float
+    libm_bytes: float
+    """Flash and RAM of the first function that comes from libm instead of libc."""
     unwinding_bytes: float
     """Flash beside the code of each function."""
     structures: Mapping[str, tuple[int, int]]
@@ -137,6 +139,7 @@ def size_table(pio_env: str) -> SizeTable | None:
         toolchain=content["toolchain"],
         import_flash_bytes=content["import"]["flash_bytes"],
         import_ram_bytes=content["import"]["ram_bytes"],
+        libm_bytes=content["import"]["libm_bytes"],
         unwinding_bytes=content["unwinding_bytes"],
         structures={name: (size, align) for name, (size, align) in content["structures"].items()},
         scalars=content["scalars"],

@@ -36,10 +36,11 @@ class Built:
         return next(file for file in self.map.objects if file.endswith(("/model.o", "/model.c.o")))
 
 
-def build_probe(board: Board, source: GeneratedSource, work: Path) -> Built:
+def build_probe(board: Board, source: GeneratedSource, work: Path, *, kernels: bool) -> Built:
     """Compile and link a probe without the board's limits; a link within them may fail.
 
-    Probes of one board go into one folder, one after the other: their kernels are compiled once.
+    Probes of one board go into one folder, one after the other. Without `kernels` none is compiled, as
+    of a model that uses none: what is not linked may still ask for a library.
 
     Raises:
         RuntimeError: the compiler refused something.
@@ -49,6 +50,9 @@ def build_probe(board: Board, source: GeneratedSource, work: Path) -> Built:
     model.mkdir(exist_ok=True)
     for name, text in source.files.items():
         (model / name).write_text(text, encoding="utf-8")
+    (model / "kernels.txt").unlink(missing_ok=True)
+    if not kernels:
+        (model / "kernels.txt").write_text("", encoding="utf-8")
     for old in (*output.glob("*.elf"), *output.glob("*.map")):
         old.unlink()
     log = work / "build.log"

@@ -62,9 +62,9 @@ def build_probes(board: Board) -> Probes:
         work = Path(folder)
         return Probes(
             board=board,
-            idle=build_probe(board, probe.idle_model(board), work),
-            several=build_probe(board, probe.idle_model(board, ends=2), work),
-            full=build_probe(board, probe.full_model(board), work),
+            idle=build_probe(board, probe.idle_model(board), work, kernels=False),
+            several=build_probe(board, probe.idle_model(board, ends=2), work, kernels=False),
+            full=build_probe(board, probe.full_model(board), work, kernels=True),
         )
 
 
@@ -192,7 +192,8 @@ def kernel_numbers(probes: Probes, atoms: Mapping[Key, int]) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     base_imports = _imports(probes.idle)
     for name in [*(k.name for k in probe.kernels(probe.headers())), "memset"]:
-        closure = full.objects.closure([name])
+        # of a constant size it may be done in place, without a call
+        closure = full.objects.closure([f"qr_probe_{probe.MANY}_memset" if name == "memset" else name])
         few, many = (_function_bytes(full, f"qr_probe_{n}_{name}") for n in (probe.FEW, probe.MANY))
         numbers[name] = {
             "atoms": sorted(atoms[key] for key in closure if not isinstance(key, str) and key in atoms),
@@ -230,7 +231,7 @@ def import_numbers(probes: Probes) -> dict[str, float]:
     """Flash and RAM of one function of a shared library: the linker's tables grow with them."""
     added = len(_imports(probes.full) - _imports(probes.idle))
     if not added:
-        return {"flash_bytes": 0.0, "ram_bytes": 0.0}
+        return {"flash_bytes": 0.0, "ram_bytes": 0.0, "libm_bytes": 0.0}
     before = {s.name: s.size for s in probes.idle.program.sections}
     grown = [
         (s, s.size - before.get(s.name, 0)) for s in probes.full.program.sections if s.name in _LINKER_MADE
@@ -238,6 +239,9 @@ def import_numbers(probes: Probes) -> dict[str, float]:
     return {
         "flash_bytes": round(sum(size for s, size in grown if s.stored) / added, 2),
         "ram_bytes": sum(size for s, size in grown if s.writable) / added,
+        # that the program needs libm at all is an entry of its own
+        "libm_bytes": sum(s.size for s in probes.full.program.sections if s.name == ".dynamic")
+        - before.get(".dynamic", 0),
     }
 
 
