@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One case of a built-in workload from its .tflite to its row, without a sweep around it."""
+"""One case from its .tflite to its row, without a sweep around it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from harness.boards import load_boards
 from harness.pipeline import Bench, Trained, run_case
 from harness.records import Result
 from harness.resources import cache_dir
-from harness.sweep import Case
-from harness.workloads import WORKLOADS, Examples
+from harness.sweep import AS_IS, Case, Lane
+from harness.workloads import WORKLOADS, AsIsWorkload, Examples
 
 
 class _Quiet:
@@ -30,8 +30,26 @@ def _trained(workload: str) -> Trained:
 
 
 def result_of(case: Case, tflite: bytes, folder: Path, *, samples: int | None = None) -> Result:
-    """Run the case on at most so many samples; its log goes to `folder`."""
-    bench = Bench(
+    """Run the case of a built-in workload on at most so many samples; its log goes to `folder`."""
+    return run_case(case, tflite, _trained(case.workload), _bench(folder, samples=samples))
+
+
+def result_of_model(
+    model: Path, lane: Lane, folder: Path, *, samples: int | None = None, check_layers: bool = False
+) -> Result:
+    """Run a .tflite without data; its log and, where layers are checked, their table go to `folder`."""
+    workload = AsIsWorkload.from_files(model, None, None)
+    case = Case(
+        workload=workload.NAME, variant=AS_IS, engine="aot", board=lane.board, target=lane.target
+    )  # fmt: skip
+    trained = Trained(workload=workload, examples=workload.examples())
+    return run_case(
+        case, workload.tflite(), trained, _bench(folder, samples=samples, check_layers=check_layers)
+    )
+
+
+def _bench(folder: Path, *, samples: int | None, check_layers: bool = False) -> Bench:
+    return Bench(
         boards=load_boards(),
         workloads=WORKLOADS,
         cache=cache_dir(),
@@ -40,5 +58,5 @@ def result_of(case: Case, tflite: bytes, folder: Path, *, samples: int | None = 
         progress=_Quiet(),
         jobs=1,
         samples=samples,
+        check_layers=check_layers,
     )
-    return run_case(case, tflite, _trained(case.workload), bench)

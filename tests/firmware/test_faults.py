@@ -11,7 +11,7 @@ import pytest
 
 from harness import pipeline
 from harness.build import Firmware
-from harness.compiler import GeneratedSource, compile_graph
+from harness.compiler import Cpu, GeneratedSource, compile_graph
 from harness.elf import function_at
 from harness.errors import DeviceFaultError, ReasonCode
 from harness.graph import Graph
@@ -109,8 +109,8 @@ def test_the_handler_works_without_a_stack(firmware: MakeFirmware, tmp_path: Pat
 def test_the_row_of_the_case_names_the_function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A hard fault in generated code, from the CPU's vector to the row."""
 
-    def compiled(graph: Graph) -> GeneratedSource:
-        source = compile_graph(graph)
+    def compiled(graph: Graph, cpu: Cpu) -> GeneratedSource:
+        source = compile_graph(graph, cpu)
         files = dict(source.files)
         begin = "void qr_model_invoke(void)\n{\n"
         assert files["model.c"].count(begin) == 1
