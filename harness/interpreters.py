@@ -2,7 +2,8 @@
 """The interpreters behind the oracle, in this process; `harness.reference` runs them in a child.
 
 TensorFlow Lite Micro on the host where its wheel exists and takes the model. Where not, TFLite's
-reference kernels, whose int8 FULLY_CONNECTED rounds once instead of twice and may differ by 2 LSB.
+reference kernels, whose int8 FULLY_CONNECTED rounds once instead of twice and may differ by 2 LSB. They lack
+a few operations (ELU); a model with one of these is left to TFLite's ordinary kernels.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ T = TypeVar("T")
 
 #: Room for the interpreter's tensors and its own tables; memory that it does not touch costs nothing.
 _ARENA_BYTES: Final = 256 << 20
+
+
+#: TFLite's sets of kernels, as members of its OpResolverType.
+_REFERENCE: Final = "BUILTIN_REF"
+_ORDINARY: Final = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
 
 
 class RefusedError(Exception):
@@ -126,8 +132,7 @@ def _first_that_works(
     graph = read_tflite(model, name="model")
     float_model = dequantized(model) if _may_be_hybrid(graph) else None
     if float_model is not None:
-        name = f"{_tflite_name()} with dequantized weights"
-        return work(_Tflite(float_model, graph, keep_all=keep_all, name=name), graph)
+        return _by_tflite(float_model, graph, work, keep_all=keep_all, remark=" with dequantized weights")
     refused = ""
     if _has_tflm() and not without_tflm and not _misread_by_tflm(graph):
         try:
@@ -135,9 +140,28 @@ def _first_that_works(
         except RefusedError as error:
             refused = f"{_tflm_name()}: {error}; "
     try:
-        return work(_Tflite(model, graph, keep_all=keep_all, name=_tflite_name()), graph)
+        return _by_tflite(model, graph, work, keep_all=keep_all)
     except RefusedError as error:
-        raise RefusedError(f"{refused}{_tflite_name()}: {error}") from error
+        raise RefusedError(f"{refused}{error}") from error
+
+
+def _by_tflite(
+    model: bytes,
+    graph: Graph,
+    work: Callable[[_Interpreter, Graph], T],
+    *,
+    keep_all: bool,
+    remark: str = "",
+) -> T:
+    """What `work` makes of TFLite's reference kernels, or of the others where these lack an operation."""
+    refused = []
+    for name, resolver in ((_tflite_name(), _REFERENCE), (_ordinary_name(), _ORDINARY)):
+        try:
+            interpreter = _Tflite(model, graph, keep_all=keep_all, name=f"{name}{remark}", resolver=resolver)
+            return work(interpreter, graph)
+        except RefusedError as error:
+            refused.append(f"{name}: {error}")
+    raise RefusedError("; ".join(refused))
 
 
 def _without_open_sizes(model: bytes) -> bytes:
@@ -195,6 +219,10 @@ def _tflite_name() -> str:
     return f"tflite-reference {version('tensorflow')}"
 
 
+def _ordinary_name() -> str:
+    return f"tflite-optimized {version('tensorflow')}"
+
+
 class _Tflm:
     """TensorFlow Lite Micro."""
 
@@ -235,9 +263,9 @@ class _Tflm:
 
 
 class _Tflite:
-    """TFLite's reference kernels."""
+    """One of TFLite's sets of kernels, without delegates."""
 
-    def __init__(self, model: bytes, graph: Graph, *, keep_all: bool, name: str) -> None:
+    def __init__(self, model: bytes, graph: Graph, *, keep_all: bool, name: str, resolver: str) -> None:
         from tensorflow import lite
 
         self.name = name
@@ -248,7 +276,7 @@ class _Tflite:
                 warnings.simplefilter("ignore", UserWarning)
                 self._interpreter = lite.Interpreter(
                     model_content=model,
-                    experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_REF,
+                    experimental_op_resolver_type=lite.experimental.OpResolverType[resolver],
                     experimental_preserve_all_tensors=keep_all,
                     num_threads=1,
                 )

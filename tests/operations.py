@@ -193,7 +193,8 @@ def table() -> str:
 
 
 def _cell(oracle: str) -> str:
-    return {"tflm": "TFLM", "tflite-reference": "TFLite"}.get(oracle.split(" ", maxsplit=1)[0], "")
+    names = {"tflm": "TFLM", "tflite-reference": "TFLite", "tflite-optimized": "TFLite, optimized"}
+    return names.get(oracle.split(" ", maxsplit=1)[0], "")
 
 
 def replaced(document: str) -> str:

@@ -16,6 +16,7 @@ from tests import tflite_builder as tb
 from tests.tflite_builder import ModelBuilder
 
 TFLITE = f"tflite-reference {version('tensorflow')}"
+ORDINARY = f"tflite-optimized {version('tensorflow')}"
 
 
 def two_in_two_out() -> bytes:
@@ -64,7 +65,9 @@ def test_a_model_that_all_interpreters_refuse() -> None:
     b = ModelBuilder()
     x, y = b.tensor((1, 2), scale=0.5), b.tensor((1, 2), scale=0.5)
     b.op("COS", [x], [y])
-    with pytest.raises(ModelError, match=r"refuse the model: tflm [^;]*; tflite-reference"):
+    with pytest.raises(
+        ModelError, match=r"refuse the model: tflm [^;]*; tflite-reference [^;]*; tflite-optimized "
+    ):
         expected_outputs(b.build([x], [y]), [np.zeros((1, 2), np.int8)])
 
 
@@ -108,6 +111,20 @@ def test_a_hybrid_model_is_what_its_weights_stand_for() -> None:
     assert told.oracle == f"{TFLITE} with dequantized weights"
     # quantizing the activations on the way, as TFLite's hybrid kernels do, would lose the 1 beside the 10
     np.testing.assert_allclose(told.outputs[0], [[1.2, 6.5], [0.0006, -0.003]], rtol=1e-6)
+
+
+def test_what_the_reference_kernels_lack_the_ordinary_ones_answer() -> None:
+    """There is no ELU among the reference kernels, and no TFLM for hybrid models."""
+    b = ModelBuilder()
+    x, hidden, y = (b.tensor((1, 2), "float32") for _ in range(3))
+    weights = b.constant(np.array([[1, 2], [3, -4]], np.int8), "int8", scales=(0.5,), zero_points=(0,))
+    b.op("FULLY_CONNECTED", [x, weights, -1], [hidden], tb.fully_connected_options())
+    b.op("ELU", [hidden], [y])
+    told = expected_outputs(b.build([x], [y]), [np.array([[2, 1]], np.float32)])
+    assert told.oracle == f"{ORDINARY} with dequantized weights"
+    np.testing.assert_allclose(told.outputs[0], [[2, 1]], rtol=1e-6)
+    told = expected_outputs(b.build([x], [y]), [np.array([[-2, 0]], np.float32)])
+    np.testing.assert_allclose(told.outputs[0], [[np.expm1(-1), np.expm1(-3)]], rtol=1e-6)
 
 
 def test_unequal_numbers_of_samples() -> None:
