@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,19 @@ import numpy.typing as npt
 import pytest
 
 from harness.boards import load_boards
-from harness.compiler import compile_graph, lower
-from harness.errors import MismatchError, WrongFirmwareError
+from harness.compiler import Cpu, GeneratedSource, compile_graph, lower
+from harness.errors import MismatchError, ReasonCode, WrongFirmwareError
 from harness.graph import Graph, read_tflite
 from harness.interpreters import trace
-from harness.layer_check import Layer, LayerReport, check_layers, compare, run_steps
+from harness.layer_check import SAMPLES, Layer, LayerReport, check_layers, compare, run_steps
 from harness.link import PipeTransport
+from harness.records import Status
+from harness.sweep import Lane
 from harness.targets import TARGETS
+from harness.trial import make_trial
+from harness.workloads import AsIsWorkload
 from tests import tflite_builder as tb
+from tests.case_runner import result_of_model
 from tests.kernels.models import random_inputs
 from tests.kernels.models_recurrent import LSTM_FORMS, lstm
 from tests.link.memory_device import CORE, WARNINGS
@@ -226,3 +233,99 @@ def test_a_model_that_fits_only_as_a_whole_is_a_remark(tmp_path: Path) -> None:
     assert report.remark.startswith("The layers were not checked: ")
     assert [layer.note for layer in report.layers] == [report.remark]
     report.raise_first()
+
+
+# --- a fault on purpose, from the generated source to the row ------------------------------------------
+
+
+def gated() -> bytes:
+    """A dense layer, its logistic by a table, and another dense layer; int8."""
+    rng = np.random.default_rng(3)
+    b = ModelBuilder()
+    x, hidden = b.tensor((1, 8), scale=0.05), b.tensor((1, 16), scale=0.05, name="hidden")
+    gate = b.tensor((1, 16), scale=1 / 256, zero_point=-128, name="gate")
+    y = b.tensor((1, 4), scale=0.02)
+    first, second = (
+        b.constant(rng.integers(-127, 128, shape), "int8", scales=(0.01,), zero_points=(0,))
+        for shape in ((16, 8), (4, 16))
+    )
+    b.op("FULLY_CONNECTED", [x, first, -1], [hidden], tb.fully_connected_options())
+    b.op("LOGISTIC", [hidden], [gate])
+    b.op("FULLY_CONNECTED", [gate, second, -1], [y], tb.fully_connected_options())
+    return b.build([x], [y])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wrong:
+    """What is changed in model.c, and what the first wrong layer holds instead of the oracle's values."""
+
+    at: str
+    """Where the line begins that is changed."""
+    old: str
+    new: str
+    layer: str
+    effect: Callable[[Array], Array]
+
+
+FAULTS = {
+    "arithmetic": Wrong(
+        at="static NN_FLASH struct nn_range_int8 qr_model_0_range",
+        old="-128, 127",
+        new="-128, 90",
+        layer="FULLY_CONNECTED 'hidden' (step 0)",
+        effect=lambda values: np.minimum(values, 90),
+    ),
+    "table": Wrong(
+        at="static NN_FLASH int8_t qr_model_1_table",
+        old=" 127,",
+        new=" 124,",
+        layer="LOGISTIC 'gate' (step 1)",
+        effect=lambda values: np.where(values == 127, 124, values),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "lane"),
+    [
+        ("arithmetic", "native:native"),
+        ("table", "native:native"),
+        pytest.param("arithmetic", "stm32f4:qemu", marks=pytest.mark.emulator),
+        pytest.param("table", "uno:simavr", marks=pytest.mark.emulator),
+    ],
+)
+def test_a_fault_in_the_generated_source_is_found_in_its_layer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str, lane: str
+) -> None:
+    wrong, data = FAULTS[fault], gated()
+
+    def compiled(graph: Graph, cpu: Cpu, *, stepwise: bool = False) -> GeneratedSource:
+        source = compile_graph(graph, cpu, stepwise=stepwise)
+        text = source.files["model.c"]
+        begin = text.index(wrong.at)
+        end = text.index("};", begin)
+        assert wrong.old in text[begin:end]
+        changed = text[:begin] + text[begin:end].replace(wrong.old, wrong.new) + text[end:]
+        return replace(source, files={**source.files, "model.c": changed})
+
+    for module in ("pipeline", "layer_check"):
+        monkeypatch.setattr(f"harness.{module}.compile_graph", compiled)
+    (tmp_path / "gated.tflite").write_bytes(data)
+    outcome = result_of_model(
+        tmp_path / "gated.tflite", Lane.parse(lane), tmp_path, check_layers=True
+    ).outcome
+    assert (outcome.status, outcome.reason_code) == (Status.FAILED, ReasonCode.MISMATCH)
+    graph = graph_of(data)
+    seed = AsIsWorkload.from_files(tmp_path / "gated.tflite", None, None).SEED
+    inputs = [array[:SAMPLES] for array in make_trial(graph, None, samples=None, seed=seed).inputs]
+    (index,) = (tensor.index for tensor in graph.tensors if f"'{tensor.name}'" in wrong.layer)
+    expected = trace(data, inputs, stream=True).values[index].astype(int)
+    difference = np.abs(expected - wrong.effect(expected))
+    count = np.count_nonzero(difference)
+    assert 1 < count < expected.size
+    assert outcome.reason.startswith(
+        f"The first layer that differs is {wrong.layer}: {count} of {expected.size} elements differ from "
+        f"tflm {version('tflite-micro')}, by at most {difference.max()};"
+    )
+    (table,) = tmp_path.glob("*.layers.csv")
+    assert re.search(rf",{count},{float(difference.max())},tflm", table.read_text(encoding="utf-8"))
