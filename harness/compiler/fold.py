@@ -118,6 +118,9 @@ def _reshaped(site: Site, tensors: Sequence[Tensor]) -> tuple[int, int]:
     a, b = tensors[source], tensors[target]
     if (a.dtype, a.elements) != (b.dtype, b.elements):
         raise unsupported(site, "changes the number of elements or their type")
+    if a.is_variable:
+        # what is read later under the new name would have changed by then
+        raise unsupported(site, "renames a state")
     return source, target
 
 

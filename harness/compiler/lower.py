@@ -22,7 +22,7 @@ from harness.compiler.kernel_call import (
     table,
 )
 from harness.compiler.kernels import KERNELS
-from harness.compiler.kernels.common import unsupported
+from harness.compiler.kernels.common import made_outputs, unsupported
 from harness.compiler.layout import ArenaLayout, Step, lay_out, variables
 from harness.compiler.site import Site
 from harness.errors import UnsupportedError
@@ -132,9 +132,12 @@ def _check_op(site: Site) -> None:
         raise unsupported(site, "is not in the aot engine", fix=fix)
     if not op.inputs or not op.outputs:
         raise unsupported(site, f"has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
-    for index in (*op.inputs, *op.outputs):
+    for index in op.inputs:
+        # so that an empty output is one that nobody reads
         if index is not None and not site.graph.tensors[index].elements:
             raise unsupported(site, f"works on the empty tensor '{site.graph.tensors[index].name}'")
+    if not made_outputs(site):
+        raise unsupported(site, f"makes the empty tensor '{site.graph.tensors[op.outputs[0]].name}'")
 
 
 def _step(site: Site) -> Step:
@@ -157,7 +160,7 @@ def _check_writes(site: Site, calls: Sequence[KernelCall]) -> None:
     """Every output is made by one of the calls."""
     arguments = [a for call in calls for a in call.arguments if isinstance(a, TensorArgument)]
     written = {argument.position for argument in arguments if argument.is_output}
-    if written != set(range(len(site.op.outputs))):
+    if written != made_outputs(site):
         ends = f"{len(site.op.inputs)} inputs and {len(site.op.outputs)} outputs"
         raise unsupported(site, f"has {ends}, but makes {len(written)}")
 
@@ -211,6 +214,11 @@ def _constant_operand(site: Site, argument: Argument) -> tuple[int, Tensor, npt.
 def _check_outputs(known: FoldedGraph) -> None:
     """An output must be made by the model, or handed through from an input."""
     for index in known.graph.outputs:
+        if not known.graph.tensors[index].elements:
+            name = known.graph.tensors[index].name
+            raise UnsupportedError(
+                f"{known.graph.name}: output '{name}' is empty.", fix="Take it out of the model."
+            )
         if known.graph.tensors[known.root(index)].data is not None:
             name = known.graph.tensors[index].name
             raise UnsupportedError(

@@ -116,9 +116,14 @@ def _split(m: Moving, position: int, axis: int, sizes: Sequence[int]) -> list[Mo
     if len(sizes) != len(m.op.outputs) or sum(sizes) != data.shape[axis]:
         raise ValueError(f"parts of {list(sizes)} for {len(m.op.outputs)} outputs of {list(data.shape)}")
     whole = View.dense(data.shape)
-    parts = [whole.part(axis, at, size) for at, size in zip(starts(sizes), sizes, strict=True)]
+    parts = {
+        i: whole.part(axis, at, size)
+        for i, (at, size) in enumerate(zip(starts(sizes), sizes, strict=True))
+        # an empty part, which nobody reads (lower.py), is nothing to move
+        if size or m.outputs()[i].elements
+    }
     return [
-        Move(source=position, target=i, take=part, put=m.whole(part.shape, i)) for i, part in enumerate(parts)
+        Move(source=position, target=i, take=part, put=m.whole(part.shape, i)) for i, part in parts.items()
     ]
 
 

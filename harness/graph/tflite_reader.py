@@ -102,7 +102,7 @@ def _check(graph: Graph) -> None:
         for index in op.outputs:
             if index in known:
                 raise ValueError(f"tensor {index} is made twice")
-        known.update(op.outputs)
+            known.add(index)
     if missing := [i for i in graph.outputs if i not in known]:
         raise ValueError(f"output tensor {missing[0]} is never made")
 

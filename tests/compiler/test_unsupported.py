@@ -291,3 +291,24 @@ def test_shape_arithmetic_that_fails(bounds: tuple[list[int], ...]) -> None:
     b.op("STRIDED_SLICE", [shape, *(b.constant(v, "int32") for v in bounds)], [part], options)
     b.op("RELU", [x], [y])
     assert "operation 1 STRIDED_SLICE" in refused(b.build([x], [y]))
+
+
+def test_a_state_under_another_name() -> None:
+    """What is read through the name after the state has moved on would be the new state."""
+    b = ModelBuilder()
+    state = b.tensor((1, 4), "float32", is_variable=True)
+    x, other, y = (b.tensor(shape, "float32") for shape in ((4,), (4,), (4,)))
+    b.op("RESHAPE", [state, b.constant([4], "int32")], [other], ("ReshapeOptions", {}))
+    b.op("ADD", [x, other], [y], ADD)
+    assert "operation 0 RESHAPE" in (message := refused(b.build([x], [y])))
+    assert "renames a state" in message
+
+
+def test_an_empty_output() -> None:
+    """Of a SPLIT_V: harmless where nobody reads it, refused as the model's."""
+    b = ModelBuilder()
+    x, part, nothing = (b.tensor(shape, "float32") for shape in ((4,), (4,), (0,)))
+    operands = [x, b.constant([4, 0], "int32"), b.constant(0, "int32")]
+    b.op("SPLIT_V", operands, [part, nothing], ("SplitVOptions", {"NumSplits": 2}))
+    compile_graph(read_tflite(b.build([x], [part]), name="model"))
+    assert "is empty" in refused(b.build([x], [part, nothing]))

@@ -233,6 +233,7 @@ def wrong_flow() -> dict[str, bytes]:
     for name, (inputs, outputs, ends) in {
         "reads tensor 2 before": ([2], [1], [1]),
         "made twice": ([0], [0], [0]),
+        "tensor 1 is made twice": ([0], [1, 1], [1]),
         "output tensor 2 is never made": ([0], [1], [2]),
         "tensor 9 of 3": ([9], [1], [1]),
         "tensor -2 of 3": ([-2], [1], [1]),

@@ -16,6 +16,7 @@ from tests import tflite_builder as tb
 from .models import PLAIN, Quant
 from .models_window import (
     Window,
+    batch_matmul,
     convolution,
     depthwise,
     fully_connected,
@@ -99,6 +100,16 @@ CASES: dict[str, tuple[Callable[[], bytes], Cpu, str, str]] = {
     ),
     "dilation on AVR": (
         lambda: depthwise("int8", Window(channels=1, dilations=(1, 20000))), AVR, "a size of 40", "",
+    ),
+    "offsets beyond 32 bits": (
+        lambda: depthwise(
+            "int8", Window(size=(1, 4), channels=2, kernel=(1, 3), dilations=(1, 2**29), padding="SAME")
+        ),
+        FLAT, "reaches further than 32 bits count", "",
+    ),
+    "16x8 sums beyond 2^47": (
+        lambda: batch_matmul("int16", ((1, 2**17), (2**17, 1))), FLAT, "sums 131072 products",
+        "At most 131071",
     ),
     "many rows on AVR": (
         lambda: fully_connected("int8", rows=200, inputs=200, outputs=1), AVR, "a size of 40000", "",

@@ -28,8 +28,9 @@ Layer = Callable[[Any], Any]
 LAYERS: dict[str, Layer] = {
     "LSTM": lambda keras: keras.Sequential(
         [
-            keras.layers.LSTM(7, return_sequences=True),
-            keras.layers.Bidirectional(keras.layers.LSTM(4)),
+            # where both directions meet, REVERSE_V2 has a scale on each side
+            keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True)),
+            keras.layers.LSTM(7),
         ]
     ),
     "unrolled": lambda keras: keras.Sequential(
@@ -38,9 +39,11 @@ LAYERS: dict[str, Layer] = {
             keras.layers.GRU(3, unroll=True),
         ]
     ),
+    # its SPLIT_V has an empty output that nobody reads, and at which TFLM gives up
+    "reset before": lambda keras: keras.layers.GRU(3, unroll=True, reset_after=False),
 }
 #: LSTM operations in each: one per direction.
-LSTMS = {"LSTM": 3, "unrolled": 0}
+LSTMS = {"LSTM": 3, "unrolled": 0, "reset before": 0}
 
 LOOPS: dict[str, Layer] = {
     "GRU": lambda keras: keras.layers.GRU(3),
@@ -85,7 +88,12 @@ def test_a_stream_equals_the_oracle(name: str, form: Form) -> None:
     samples = [to_stored(inputs(), graph.input_tensors()[0])]
     expected = interpret(data, samples, stream=True)
     (ours,) = native(graph).run(samples)
-    assert verify(ours, expected.outputs[0], expected.oracle).mismatches == 0
+    found = verify(ours, expected.outputs[0], expected.oracle)
+    if form is Form.INT8 and name == "reset before":
+        # TFLite rounds once where TFLM rounds twice
+        assert (expected.oracle[:6], found.max_abs_diff) == ("tflite", 1)
+    else:
+        assert found.mismatches == 0
     assert len(np.unique(ours)) > 20
 
 

@@ -7,12 +7,12 @@ static uint32_t convolve(const int8_t *input, NN_FLASH int8_t *weights, uint32_t
                          const struct nn_window *w, const struct nn_span *rows,
                          const struct nn_span *columns, int8_t padding)
 {
-    const nn_dim step = (nn_dim)(w->dilation_width * w->in_channels);
+    const int32_t step = (int32_t)w->dilation_width * w->in_channels;
     for (nn_dim ky = 0; ky < w->filter_height; ky++) {
         const int row_inside = ky >= rows->first && ky < rows->end;
         const int32_t y = rows->origin + ky * w->dilation_height;
         /* an index, since a pointer must not leave the input even unread */
-        int32_t at = (y * w->in_width + columns->origin) * w->in_channels;
+        int32_t at = row_inside ? (y * w->in_width + columns->origin) * w->in_channels : 0;
         for (nn_dim kx = 0; kx < w->filter_width; kx++, at += step) {
             const int inside = row_inside && kx >= columns->first && kx < columns->end;
             const int16_t value = inside ? input[at] : padding;

@@ -53,6 +53,11 @@ def tensor_out(site: Site) -> Tensor:
     return site.graph.tensors[site.op.outputs[0]]
 
 
+def made_outputs(site: Site) -> set[int]:
+    """Positions of the outputs that have a value; an empty one, which nobody reads, has none."""
+    return {i for i, index in enumerate(site.op.outputs) if site.graph.tensors[index].elements}
+
+
 def constant_in(site: Site, position: int) -> npt.NDArray[Any]:
     """The values of input `position`, which must be a constant."""
     tensor = tensor_in(site, position)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from harness.compiler.fixed_point import INT32_MAX
 from harness.compiler.kernel_call import Argument, KernelCall, scratch
 from harness.compiler.kernels.common import check_dims, options, tensor_in, tensor_out, unsupported
 from harness.compiler.kernels.last_read import is_last_reader
@@ -60,6 +61,8 @@ def depthwise_conv_2d(site: Site) -> KernelCall:
             site, f"has depth multiplier {params.depth_multiplier} for {inputs} -> {outputs} channels"
         )
     window = sliding_window(site, x, filter_size=(shape[1], shape[2]))
+    if x.elements + window.reach * inputs > INT32_MAX:
+        raise unsupported(site, "has a window that reaches further than 32 bits count")
     window, in_place, ring = _in_place(site, window, channelwise=True)
     return Layer(
         site=site,

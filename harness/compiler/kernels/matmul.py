@@ -37,6 +37,8 @@ from harness.graph import Activation, BatchMatMulParams, DType
 
 _BATCH_AXES: Final = 3
 _NULL: Final = "0"
+#: So many products of two int16 stay below 2^47, which the 64-bit scaling takes.
+_INT16_MAX_DEPTH: Final = 2**17 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +120,10 @@ def _call(site: Site, product: _Product, activation: Activation) -> KernelCall:
         limits = range_float32(activation)
         return KernelCall(function=function, arguments=(*tensors, bias, product.constant(), limits))
     if x.dtype is DType.INT16:
+        if product.depth > _INT16_MAX_DEPTH:
+            raise unsupported(
+                site, f"sums {product.depth} products", fix=f"At most {_INT16_MAX_DEPTH} are supported."
+            )
         q_a, q_b, q_y = (symmetric_int16(site, tensor) for tensor in (x, weights, y))
         scaling = reduced_multiplier(site, q_a.scale * q_b.scale / q_y.scale)
         return KernelCall(function=function, arguments=(*tensors, product.constant(), *map(str, scaling)))

@@ -49,6 +49,11 @@ class Window:
             pad_top=0, pad_left=self.pad_top,
         )  # fmt: skip
 
+    @property
+    def reach(self) -> int:
+        """Columns from the first tap of the first window to the last tap of the last one, and more."""
+        return self.out_width * self.stride_width + self.filter_width * self.dilation_width
+
     def allows_in_place(self, *, channelwise: bool) -> bool:
         """Whether outputs, written in order, never overwrite what a later one reads.
 
