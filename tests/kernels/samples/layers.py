@@ -21,6 +21,8 @@ PADDED = Window(size=(3, 4), channels=2, kernel=(3, 2), strides=(2, 1), padding=
 TWO_IMAGES = Window(batch=2, size=(3, 2), channels=4, kernel=(2, 2), padding="SAME")
 SPREAD = Window(size=(4, 5), channels=2, kernel=(3, 2), strides=(2, 3), padding="SAME")
 TIGHT = Window(size=(4, 3), channels=2, kernel=(2, 2), strides=(2, 1), padding="VALID")
+#: Its taps lie further apart than 16-bit offsets reach.
+FAR = Window(size=(1, 3), channels=40, kernel=(1, 3), dilations=(1, 1000), padding="SAME")
 #: The filter of 2 steps over every third output.
 SPARSE = Window(batch=2, size=(4, 4), channels=2, kernel=(2, 2), strides=(3, 3), padding="SAME")
 PRODUCT = ((2, 1, 3, 2), (3, 2, 2))
@@ -44,6 +46,7 @@ SAMPLES: dict[str, Sample] = {
     "computed weights-float32": computed_weights.on("float32"),
     "conv_2d groups-int8": convolution.on("int8", TWO_IMAGES, outputs=4, groups=2),
     "depthwise_conv_2d in place-int8": depthwise.on("int8", TIGHT),
+    "depthwise_conv_2d far-int8": depthwise.on("int8", FAR),
     "transpose_conv-int8": transposed.on("int8", SPREAD, outputs=2),
     "transpose_conv sparse-int8": transposed.on("int8", SPARSE, outputs=1, activation="RELU"),
     "batch_matmul-int8": batch_matmul.on("int8", PRODUCT, weight_zero=5),
