@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random Keras models of every layer that the compiler has operations for, small and quantized to int8.
+"""Random Keras models of every layer that the compiler has operations for, small, in several forms.
 
 A model is drawn as a list of steps (hypothesis shrinks lists well); each step names an operation and draws
 its options from its own seed. Where an operation cannot follow on a shape, the step does nothing.
@@ -35,10 +35,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A random network: the input's shape without the batch, and its steps."""
+    """A random network: the input's shape without the batch, its steps, and what numbers it is made of."""
 
     shape: tuple[int, int, int]
     steps: tuple[Step, ...]
+    form: Form
 
 
 def _pair(rng: random.Random, low: int, high: int) -> tuple[int, int]:
@@ -258,13 +259,16 @@ _UNARY: Final[dict[str, Callable[[random.Random, Any], Any]]] = {
     "along_time": _along_time,
 }
 KINDS: Final = (*_UNARY, "joined", "joined")
+#: Forms whose ranges are set by samples.
+_CALIBRATED: Final = (Form.INT8, Form.INT16X8)
 
 
-def drawn() -> st.SearchStrategy[Drawn]:
+def drawn(form: Form) -> st.SearchStrategy[Drawn]:
     """Networks of up to eight steps on images of 2x2x1 to 8x8x4."""
     steps = st.builds(Step, st.sampled_from(KINDS), st.integers(0, 2**16))
     shapes = st.tuples(st.integers(2, 8), st.integers(2, 8), st.integers(1, 4))
-    return st.builds(Drawn, shapes, st.lists(steps, min_size=1, max_size=8).map(tuple))
+    lists = st.lists(steps, min_size=1, max_size=8).map(tuple)
+    return st.builds(Drawn, shapes, lists, st.just(form))
 
 
 def keras_model(network: Drawn) -> Any:
@@ -305,7 +309,6 @@ def samples(network: Drawn, count: int) -> npt.NDArray[np.float32]:
 
 
 def converted(network: Drawn) -> bytes:
-    """The int8 .tflite, as the variant ptq-int8 makes it."""
-    return export(
-        keras_model(network), Form.INT8, sample_shape=network.shape, calibration=samples(network, 8)
-    )
+    """The .tflite of the network's form, as the variants make it."""
+    calibration = samples(network, 8) if network.form in _CALIBRATED else None
+    return export(keras_model(network), network.form, sample_shape=network.shape, calibration=calibration)
