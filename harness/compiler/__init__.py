@@ -10,8 +10,7 @@ from harness.compiler.cpu import AVR, FLAT, Cpu, cpu_named
 from harness.compiler.emit import MODEL_ABI, generate_config, generate_source, tables
 from harness.compiler.lower import Program, Refusal, lower, refusals
 from harness.compiler.plan import Buffer, MemoryPlan, plan_memory
-from harness.errors import UnsupportedError
-from harness.graph import DType, Graph
+from harness.graph import Graph
 
 __all__ = [
     "AVR",
@@ -50,12 +49,6 @@ def compile_graph(graph: Graph, cpu: Cpu = FLAT, *, stepwise: bool = False) -> G
     Raises:
         UnsupportedError: names the operation or tensor that the engine cannot do.
     """
-    for tensor in (*graph.input_tensors(), *graph.output_tensors()):
-        if tensor.dtype is DType.FLOAT16:
-            raise UnsupportedError(
-                f"{graph.name}: tensor '{tensor.name}' is {tensor.dtype.value}.",
-                fix="Inputs and outputs are float32, integers or booleans.",
-            )
     program = lower(graph, cpu)
     return GeneratedSource(
         files={

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from harness.compiler.layout import ArenaLayout, Step, lay_out, variables
 from harness.compiler.site import Site
 from harness.errors import UnsupportedError
 from harness.graph import DType, Graph, Op, Tensor
+
+#: How many inputs, or outputs, a byte counts.
+_ENDS_MAX: Final = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +57,10 @@ def lower(graph: Graph, cpu: Cpu = FLAT) -> Program:
     """Choose kernels and plan memory.
 
     Raises:
-        UnsupportedError: an operation, or a form of it, that the engine does not have.
+        UnsupportedError: an operation, or a form of it, that the engine does not have, or inputs and outputs
+            that a firmware cannot tell of.
     """
+    _check_ends(graph)
     for op in graph.ops:
         _check_op(Site(graph=graph, op=op, cpu=cpu))
     known = fold(graph, cpu)
@@ -209,6 +214,22 @@ def _constant_operand(site: Site, argument: Argument) -> tuple[int, Tensor, npt.
         return None
     tensor = site.graph.tensors[site.op.required_input(argument.position)]
     return None if tensor.data is None else (argument.position, tensor, tensor.data)
+
+
+def _check_ends(graph: Graph) -> None:
+    """Inputs and outputs must go into a firmware's tensor table (docs/PROTOCOL.md)."""
+    for what, indices in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(indices) > _ENDS_MAX:
+            raise UnsupportedError(
+                f"{graph.name}: has {len(indices)} {what}, more than {_ENDS_MAX}.",
+                fix="Join some of them to one tensor.",
+            )
+    for tensor in (*graph.input_tensors(), *graph.output_tensors()):
+        if tensor.dtype is DType.FLOAT16:
+            raise UnsupportedError(
+                f"{graph.name}: tensor '{tensor.name}' is {tensor.dtype.value}.",
+                fix="Inputs and outputs are float32, integers or booleans.",
+            )
 
 
 def _check_outputs(known: FoldedGraph) -> None:
