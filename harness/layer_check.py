@@ -33,6 +33,8 @@ Array = npt.NDArray[Any]
 #: The first ones: a wrong kernel shows in any, and each costs a round trip per layer.
 SAMPLES: Final = 3
 
+_NO_SUCH_TENSOR: Final = "the oracle has no such tensor"
+
 #: Of a name in a message: converters join those of all layers that they fused.
 _NAME_CHARS: Final = 60
 
@@ -83,7 +85,11 @@ class LayerReport:
         """
         log.with_suffix(".layers.csv").write_bytes(self.table())
         self.raise_first()
-        return (self.remark,) if self.remark else ()
+        missed = sum(_NO_SUCH_TENSOR in layer.note for layer in self.layers)
+        doubt = (
+            f"{missed} of {len(self.layers)} layers were not compared: {_NO_SUCH_TENSOR}" if missed else ""
+        )
+        return tuple(remark for remark in (self.remark, doubt) if remark)
 
     def raise_first(self) -> None:
         """Raise the MismatchError that names the first layer which differs, where one does."""
@@ -261,7 +267,7 @@ def _compared(layer: Layer, found: Array | None, trace: Trace, note: str) -> Lay
     if found is None:
         return replace(layer, note=note)
     if expected is None or expected.shape != found.shape or expected.dtype != found.dtype:
-        return replace(layer, note=f"{note}; the oracle has no such tensor".removeprefix("; "))
+        return replace(layer, note=f"{note}; {_NO_SUCH_TENSOR}".removeprefix("; "))
     result = verify(found, expected, trace.oracle)
     return replace(
         layer,

@@ -186,6 +186,21 @@ def test_a_difference_leaves_the_table_too(tmp_path: Path) -> None:
     assert (tmp_path / "case.layers.csv").exists()
 
 
+def test_a_layer_that_the_oracle_does_not_know_is_a_remark(tmp_path: Path) -> None:
+    """Nothing says that it is right, so the row must not look as if."""
+    data = network()
+    inputs = random_inputs(graph_of(data), samples=2, seed=1)
+    told = trace(data, inputs)
+    hidden = next(op.outputs[0] for op in graph_of(data).ops if op.kind == "FULLY_CONNECTED")
+    known = replace(told, values={index: value for index, value in told.values.items() if index != hidden})
+    report = compare(graph_of(data), lower(graph_of(data)), told.values, known)
+    assert [layer.note for layer in report.layers if layer.tensor == hidden] == [
+        "the oracle has no such tensor"
+    ]
+    doubt = "1 of 6 layers were not compared: the oracle has no such tensor"
+    assert report.kept(tmp_path / "case.log") == (doubt,)
+
+
 def test_what_was_not_looked_at_is_a_remark(tmp_path: Path) -> None:
     assert LayerReport(layers=(), remark="too large").kept(tmp_path / "case.log") == ("too large",)
 
