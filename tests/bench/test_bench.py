@@ -16,7 +16,7 @@ import pytest
 from harness import children
 from harness.boards import load_boards
 from harness.build import build
-from harness.compiler import Buffer, compile_graph, plan_memory
+from harness.compiler import Buffer, compile_graph, cpu_named, plan_memory
 from harness.graph import read_tflite, to_stored
 from harness.link import Session
 from harness.resources import cache_dir
@@ -36,7 +36,7 @@ def _ticks(workload: str, variant: str, board_name: str, target: str, log: Path)
     graph = read_tflite((REFERENCE / "models" / f"{workload}__{variant}.tflite").read_bytes(), name=variant)
     board = load_boards()[board_name]
     case_id = f"{workload}/{variant}/bench@{board_name}:{target}"
-    firmware = build(compile_graph(graph), board, case_id=case_id, cache=cache_dir())
+    firmware = build(compile_graph(graph, cpu_named(board.cpu)), board, case_id=case_id, cache=cache_dir())
     samples = to_stored(WORKLOADS[workload].load_data().x_test[:SAMPLES], graph.input_tensors()[0])
     with TARGETS[target].open(firmware, board, log=log) as transport:
         session = Session(transport)
@@ -77,7 +77,10 @@ def test_planner_against_its_own_half() -> None:
     print(f"\nplan of 400 layers / plan of 200: {whole / half:.2f} ({whole * 1000:.0f} ms)")
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("boards",)])
+ANALYZED = str(REFERENCE / "models" / "gesture__float32.tflite")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("boards",), ("analyze", ANALYZED)])
 def test_start_of_the_command_against_python_itself(arguments: tuple[str, ...]) -> None:
     def start(*command: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True)
