@@ -13,13 +13,14 @@ Buffers are compared with their neighbours in time only, so a network of n layer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from harness.compiler.search import Budget, search
 
 #: Units of work (search.py) until the best plan so far is taken: well under a second.
-_SEARCH_BUDGET: Final = 400_000
+SEARCH_BUDGET: Final = 400_000
 
 
 class Stretch(NamedTuple):
@@ -60,11 +61,15 @@ class MemoryPlan:
     """Largest sum of bytes alive at one step; no plan can be smaller."""
 
 
-def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
-    """Place the buffers; the arena is never larger than greedy placing by size gives."""
+def plan_memory(buffers: Sequence[Buffer], *, units: int = SEARCH_BUDGET) -> MemoryPlan:
+    """Place the buffers; the arena is never larger than greedy placing by size gives.
+
+    Args:
+        units: what the search may spend.
+    """
     bound = lower_bound(buffers)
     offsets = [0] * len(buffers)
-    budget = Budget(_SEARCH_BUDGET)
+    budget = Budget(units)
     # A group needs to be no smaller than what another one takes anyway.
     enough = bound
     for group in _groups(buffers):
@@ -120,12 +125,17 @@ def _plan_group(buffers: Sequence[Buffer], enough: int, budget: Budget) -> Seque
         lambda i: (buffers[i].first, -buffers[i].nbytes),
         lambda i: (-(buffers[i].last - buffers[i].first), -buffers[i].nbytes),
     )
+    by_size = sorted(range(len(buffers)), key=orders[0])
+    # what fits together at every step may leave less room for the rest than whole boxes do
+    boxes = [replace(buffer, stretches=()) for buffer in buffers]
+    trials: tuple[Callable[[], Sequence[int]], ...] = (
+        *(partial(_place_all, buffers, sorted(range(len(buffers)), key=key), neighbours) for key in orders),
+        partial(_place_from_both_ends, buffers, enough, neighbours),
+        partial(_place_all, boxes, by_size, neighbours),
+    )
     best: Sequence[int] = ()
-    for number in range(len(orders) + 1):
-        if number < len(orders):
-            placed = _place_all(buffers, sorted(range(len(buffers)), key=orders[number]), neighbours)
-        else:
-            placed = _place_from_both_ends(buffers, enough, neighbours)
+    for trial in trials:
+        placed = trial()
         if not best or _extent(buffers, placed) < _extent(buffers, best):
             best = placed
         if _extent(buffers, best) <= enough:

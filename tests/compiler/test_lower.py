@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -326,6 +327,52 @@ def test_an_output_that_grows_in_place_makes_room_only_where_that_pays() -> None
     data = b.build([x], [y])
     assert lower(graph_of(data)).layout.plan.arena_bytes == 128 + 32
     check(data)
+
+
+def unrolled_lstm(steps: int, units: int) -> bytes:
+    """As the converter leaves it: all inputs at once, then a chain of cells."""
+    b = ModelBuilder()
+    rows = [b.tensor((1, 3), "float32") for _ in range(steps)]
+    x = b.tensor((steps, 3), "float32")
+
+    def one(kind: str, *inputs: int, size: int = units, options: Any = None) -> int:
+        made = b.tensor((1, size), "float32")
+        b.op(kind, inputs, [made], options)
+        return made
+
+    def dense(value: int, size: int) -> int:
+        weights = b.constant(np.ones((4 * units, size), np.float32), "float32")
+        options = tb.fully_connected_options()
+        return one("FULLY_CONNECTED", value, weights, -1, size=4 * units, options=options)
+
+    b.op("UNPACK", [x], rows, ("UnpackOptions", {"Num": steps, "Axis": 0}))
+    hidden = cell = None
+    for row in rows:
+        if hidden is None:
+            sums = dense(row, 3)
+        else:
+            of_hidden = dense(hidden, units)
+            sums = one("ADD", dense(row, 3), of_hidden, size=4 * units, options=tb.add_options())
+        gates = [b.tensor((1, units), "float32") for _ in range(4)]
+        b.op("SPLIT", [b.constant(1, "int32"), sums], gates, ("SplitOptions", {"NumSplits": 4}))
+        kinds = ("LOGISTIC", "LOGISTIC", "TANH", "LOGISTIC")
+        taken, kept, new, shown = (one(kind, gate) for kind, gate in zip(kinds, gates, strict=True))
+        fresh = one("MUL", taken, new, options=("MulOptions", {}))
+        if cell is not None:
+            old = one("MUL", kept, cell, options=("MulOptions", {}))
+            fresh = one("ADD", old, fresh, options=tb.add_options())
+        cell = fresh
+        hidden = one("MUL", shown, one("TANH", cell), options=("MulOptions", {}))
+    assert hidden is not None
+    return b.build([x], [hidden])
+
+
+@pytest.mark.parametrize(("steps", "units"), [(4, 2), (4, 4), (6, 5)])
+def test_an_unrolled_lstm_gets_the_arena_of_its_fullest_step(steps: int, units: int) -> None:
+    """Where the first way of sharing that has the lowest bound misses it, another one does not."""
+    plan = lower(graph_of(unrolled_lstm(steps, units))).layout.plan
+    # two products of all gates and the cell, beside the inputs of the steps that follow
+    assert plan.arena_bytes == 4 * (9 * units + 3 * (steps - 1))
 
 
 def test_lowering_twice_gives_the_same_plan() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from unittest import mock
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.compiler import Buffer, plan, plan_memory
+from harness.compiler import Buffer, plan_memory
 from harness.compiler.plan import Stretch
 
 quick = settings(max_examples=150, derandomize=True, deadline=None, database=None)
@@ -93,11 +92,19 @@ def greedy_by_size(given: Sequence[Buffer]) -> int:
     return max(at + b.nbytes for at, b in placed)
 
 
+#: By size, the second lies half on the first, and the third has room on neither side of it.
+HALF_ON_ANOTHER = [
+    Buffer(nbytes=14, first=6, last=7, align=4, stretches=(Stretch(6, 6, 1), Stretch(7, 7, 14))),
+    Buffer(nbytes=13, first=2, last=6, align=4),
+    Buffer(nbytes=6, first=2, last=2, align=8),
+]
+
+
 @quick
+@example(HALF_ON_ANOTHER, 0)
 @given(given=buffers(most=14), budget=st.sampled_from([0, 10, 1000]))
 def test_a_plan_is_sound_whatever_the_search_may_spend(given: list[Buffer], budget: int) -> None:
-    with mock.patch.object(plan, "_SEARCH_BUDGET", budget):
-        made = plan_memory(given)
+    made = plan_memory(given, units=budget)
     places = list(zip(made.offsets, given, strict=True))
     for offset, buffer in places:
         assert offset >= 0
@@ -121,8 +128,7 @@ HOLE = [
 
 
 def test_the_search_fills_a_hole_that_greedy_leaves() -> None:
-    with mock.patch.object(plan, "_SEARCH_BUDGET", 0):
-        assert plan_memory(HOLE).arena_bytes > exact(HOLE)
+    assert plan_memory(HOLE, units=0).arena_bytes > exact(HOLE)
     assert plan_memory(HOLE).arena_bytes == exact(HOLE)
 
 
