@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from harness.compiler import compile_graph
-from harness.errors import QuantizeError, UnsupportedError
-from harness.graph import Graph, Op, read_tflite, to_stored
+from harness.errors import ModelError, QuantizeError, UnsupportedError
+from harness.graph import read_tflite, to_stored
+from harness.interpreters import RefusedError
 from harness.quantize.export import Form
 from harness.records import verify
 from harness.reference import Expected, expected_outputs, interpret
@@ -39,26 +40,35 @@ def check_network(network: Drawn, oracle: Oracle) -> None:
     except (UnsupportedError, QuantizeError):
         return  # TensorFlow Lite lacks the form of a part of it, or nothing is left of the network
     graph = read_tflite(data, name="random")
-    if any(_is_float_border(graph, op) for op in graph.ops):
-        seen["float borders"] += 1
-        return
     (tensor,) = graph.input_tensors()
     inputs = [to_stored(samples(network, 12)[8:], tensor)]
-    outputs = NativeModel(graph, compile_graph(graph)).run(inputs)
-    expected = oracle(data, inputs, stream=True)
-    if network.form is Form.INT16X8 and not expected.oracle.startswith("tflm"):
-        # TFLite rounds once what TFLM rounds twice, and its int16 SUM is wrong
-        seen["int16 by TFLite"] += 1
+    try:
+        source = compile_graph(graph)
+    except UnsupportedError:
+        # mostly a PADV2 of int16 by a float32: the converter forgets to quantize the value
+        seen[f"{network.form.name} refused"] += 1
         return
+    try:
+        expected = oracle(data, inputs, stream=True)
+    except (ModelError, RefusedError):
+        expected = None
+    if network.form is Form.INT16X8 and (expected is None or not expected.oracle.startswith("tflm")):
+        # TFLite rounds once what TFLM rounds twice, and its int16 SUM is wrong
+        seen["int16 without TFLM"] += 1
+        return
+    assert expected is not None
+    outputs = NativeModel(graph, source).run(inputs)
     for ours, theirs in zip(outputs, expected.outputs, strict=True):
         assert verify(ours, theirs, expected.oracle).mismatches == 0
     seen.update(op.kind for op in graph.ops)
     seen.update(("models", network.form.name))
 
 
-def _is_float_border(graph: Graph, op: Op) -> bool:
-    """Whether it pads int16 with a float32: the converter forgets to quantize the value."""
-    return op.kind == "PADV2" and len({graph.tensors[op.required_input(i)].dtype for i in (0, 2)}) > 1
+def check_counts(least: int) -> None:
+    """So many models were compared, some of each form, and few refused."""
+    assert seen["models"] >= least, seen
+    for form in COUNTS:
+        assert 0 < seen[form.name] >= 5 * seen[f"{form.name} refused"] - 5, seen
 
 
 #: Networks of each form: int8 the most, whose path through the compiler the others share.
@@ -88,8 +98,7 @@ def test_twenty_five_random_models_equal_the_oracle() -> None:
     for form, count in COUNTS.items():
         # in this process: a child for each would take longer than all the rest
         check_networks(form, interpret, settings(networks, max_examples=count, derandomize=True))
-    assert seen["models"] >= 25, seen
-    assert all(seen[form.name] for form in COUNTS), seen
+    check_counts(25)
 
 
 @pytest.mark.fuzz
@@ -98,5 +107,4 @@ def test_three_hundred_random_models_equal_the_oracle() -> None:
     for form, count in COUNTS.items():
         check_networks(form, expected_outputs, settings(networks, max_examples=11 * count))
     print(dict(seen.most_common()))
-    assert seen["models"] >= 300, seen
-    assert all(seen[form.name] for form in COUNTS), seen
+    check_counts(300)
