@@ -13,6 +13,8 @@
 
 /* The step that continues the inference under way; 0 where there is none. */
 static uint16_t next;
+/* Whether the last STEP was carried out: its repeat is told so, and one that was refused is refused again. */
+static uint8_t carried_out;
 
 /* see steps.h */
 void qr_steps_forget(void)
@@ -28,7 +30,8 @@ int8_t qr_steps_serve(struct qr_link *link, uint16_t sequence, uint8_t again)
     if (link->body_bytes != 2)
         return QR_ERR_BODY;
     step = qr_get_u16(qr_link_body(link));
-    if (!again || next == 0 || step != next - 1) {
+    if (!again || !carried_out) {
+        carried_out = 0;
         if (step >= QR_MODEL_STEPS || (step != 0 && step != next))
             return QR_ERR_RANGE;
         if (step == 0 && !qr_sample_complete())
@@ -38,6 +41,7 @@ int8_t qr_steps_serve(struct qr_link *link, uint16_t sequence, uint8_t again)
         qr_sample_begin();
         qr_model_step(step);
         next = step + 1;
+        carried_out = 1;
     }
     qr_link_send(link, QR_REPLY | QR_STEP, sequence, 0);
     return 0;

@@ -337,6 +337,17 @@ def test_only_the_step_that_follows_is_run(stepwise: MemoryDevice) -> None:
     assert stepwise.runs == 2
 
 
+def test_a_refused_step_is_refused_again(stepwise: MemoryDevice) -> None:
+    """The step before was carried out under another number."""
+    write_inputs(stepwise, 11)
+    for step in range(2):
+        assert ask(stepwise, 10, 13 + step, f"{step:02x}00") == "90: 8a:"
+    for _ in range(3):
+        assert ask(stepwise, 10, 15, "0100") == "ff:0402"
+    assert ask(stepwise, 10, 16, "0200") == "90: 8a:"
+    assert stepwise.runs == 3
+
+
 def test_the_last_step_has_none_behind_it(stepwise: MemoryDevice) -> None:
     write_inputs(stepwise, 11)
     for step in range(4):
