@@ -94,8 +94,14 @@ def _stored(array: Array, tensor: Tensor) -> Array:
     if _squeezed(given) != _squeezed(wanted):
         raise ModelError(f"The data have rows of shape {given}; the model's input is {_described(tensor)}.")
     values = array.reshape(len(array), *wanted)
-    if array.dtype.name == tensor.dtype.value or tensor.dtype is DType.FLOAT32:
-        return values.astype(dtype)
+    if array.dtype.name == tensor.dtype.value:
+        return values
+    if tensor.dtype is DType.FLOAT32:
+        with np.errstate(over="ignore"):
+            real = values.astype(dtype)
+        if not np.isfinite(real).all():
+            raise ModelError(f"The data hold numbers that float32 does not: {np.abs(values).max():g}.")
+        return real
     if array.dtype.kind == "f" and tensor.quantization is not None:
         return to_stored(values, tensor)
     if tensor.quantization is None and (values.astype(dtype) == values).all():

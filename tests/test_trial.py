@@ -80,6 +80,11 @@ def test_a_float_tensor_takes_all_numbers_and_a_batch_or_channel_of_one_may_be_l
         stored(one(DType.FLOAT32), np.ones((5, 4)))
 
 
+def test_numbers_beyond_float32_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"numbers that float32 does not: 1e\+300"):
+        stored(one(DType.FLOAT32), np.full((2, 3), 1e300))
+
+
 def test_a_limit_of_samples() -> None:
     assert len(stored(one(DType.FLOAT32), np.ones((5, 3)), samples=2)) == 2
     assert len(stored(one(DType.FLOAT32), np.ones((5, 3)), samples=9)) == 5

@@ -25,7 +25,7 @@ def write_plot(analysis: Analysis, path: Path) -> None:
 
     Raises:
         UnsupportedError: the model has no plan.
-        ConfigError: the format is not one that can be written.
+        ConfigError: the format is not one that can be written, or the file cannot be.
     """
     if analysis.arena_bytes is None:
         raise UnsupportedError(f"{analysis.name} has no memory plan to show: it is not supported.")
@@ -46,7 +46,12 @@ def write_plot(analysis: Analysis, path: Path) -> None:
     axes.set_xticks(range(len(kernels)))
     names = [f"{layer.index} {layer.kind}" if len(kernels) <= _NAMED_STEPS else "" for layer in kernels]
     axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-    figure.savefig(path, dpi=130)
+    try:
+        figure.savefig(path, dpi=130)
+    except OSError as error:
+        raise ConfigError(
+            f"--plot {path} cannot be written: {error.strerror or error}.", fix="Name a folder that is there."
+        ) from error
 
 
 def _draw(axes: Any, analysis: Analysis, steps: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.console import PATH, PLAIN, open_console, say
-from harness.errors import ConfigError, ModelError
+from harness.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.boards import Board
@@ -74,12 +74,11 @@ def _tflite(model: Path) -> bytes:
     """The bytes of a .tflite, or what a Keras model is converted to.
 
     Raises:
-        ModelError: there is no such file, or its kind is none of ours.
+        ModelError: there is no such file, its kind is none of ours, or it is much too large.
     """
-    if model.suffix not in (".tflite", ".keras", ".h5"):
-        raise ModelError(f"{model}: not a file of kind .tflite, .keras or .h5.")
-    if not model.is_file():
-        raise ModelError(f"{model}: no such file.")
+    from harness.workloads.files import existing
+
+    existing(model, ".tflite", ".keras", ".h5")
     if model.suffix == ".tflite":
         return model.read_bytes()
     from harness.quantize.untrained import float32_tflite

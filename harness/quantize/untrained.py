@@ -17,14 +17,14 @@ def float32_tflite(path: Path) -> bytes:
     """What the recipe `float32` makes of the model.
 
     Raises:
-        ModelError: it cannot be read, leaves a size open, or has several inputs.
+        ModelError: it cannot be read, leaves a size open, or has several inputs or outputs.
         UnsupportedError: it has layers that are not read, or that TensorFlow Lite does not have.
         QuantizeError: the converter failed.
     """
     model = load_model(path)
     convert = "Convert it yourself and give the .tflite."
-    if len(model.inputs) != 1:
-        raise ModelError(f"{path}: {len(model.inputs)} inputs.", fix=convert)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(f"{path}: {len(model.inputs)} inputs and {len(model.outputs)} outputs.", fix=convert)
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise ModelError(f"{path}: the input's shape {shape} leaves a size open.", fix=convert)

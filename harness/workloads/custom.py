@@ -70,6 +70,8 @@ class CustomWorkload:
 def trained_model(path: Path, data: DataSet, *, metric: str, source: Path) -> Any:
     """The Keras model in a file, once it is sure that it fits `data`, which come from `source`.
 
+    Targets are not looked at where `metric` is empty.
+
     Raises:
         ModelError: it cannot be read, or it does not fit the data.
         UnsupportedError: it has layers that are not read.
@@ -80,11 +82,16 @@ def trained_model(path: Path, data: DataSet, *, metric: str, source: Path) -> An
             f"{path}: {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
             fix="Give a model with one of each, or convert it yourself and give the .tflite.",
         )
+    check_inputs(model, data, name=str(path), source=str(source))
+    check_targets(model, data, metric=metric, source=str(source))
+    return model
+
+
+def check_inputs(model: Any, data: DataSet, *, name: str, source: str) -> None:
+    """Raises ModelError where rows of the data are not what the Keras model takes."""
     wanted, given = tuple(model.inputs[0].shape[1:]), data.x_train.shape[1:]
     if len(wanted) != len(given) or any(a not in (None, b) for a, b in zip(wanted, given, strict=True)):
-        raise ModelError(f"{path} takes inputs of shape {wanted}; {source} has rows of shape {given}.")
-    _check_targets(data, metric, outputs=_elements(model.outputs[0].shape[1:]), source=source)
-    return model
+        raise ModelError(f"{name} takes inputs of shape {wanted}; {source} has rows of shape {given}.")
 
 
 def _elements(shape: tuple[int | None, ...]) -> int | None:
@@ -92,8 +99,10 @@ def _elements(shape: tuple[int | None, ...]) -> int | None:
     return None if None in shape else int(np.prod([size or 1 for size in shape]))
 
 
-def _check_targets(data: DataSet, metric: str, *, outputs: int | None, source: Path) -> None:
+def check_targets(model: Any, data: DataSet, *, metric: str, source: str) -> None:
+    """Raises ModelError where the metric cannot be told from the Keras model's output and the targets."""
     targets = np.concatenate([data.y_train, data.y_calibration, data.y_test])
+    outputs = _elements(model.outputs[0].shape[1:])
     if outputs is None:
         return
     if metric == "accuracy":

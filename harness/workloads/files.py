@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,9 @@ from harness.errors import ModelError
 
 #: A workload's name is part of case ids, which name files.
 MAX_STEM_CHARS = 40
+#: Far above what a microcontroller holds, and far below what reading it would cost this machine.
+MAX_MODEL_BYTES = 256 * 2**20
+_MODELS = (".tflite", ".keras", ".h5")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -25,12 +27,25 @@ def existing(path: Path, *endings: str) -> Path:
     """`path`, absolute.
 
     Raises:
-        ModelError: there is no such file, or it has none of `endings`.
+        ModelError: there is no such file, it has none of `endings`, or is too large for a model.
     """
     if path.suffix not in endings:
-        raise ModelError(f"{path}: not a file of kind {' or '.join(endings)}.")
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file.")
+        kinds = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
+        raise ModelError(f"{path}: not a file of kind {kinds}.")
+    try:
+        found = path.is_file()
+        size = path.stat().st_size if found else 0
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from error
+    if not found:
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise ModelError(f"{path}: {what}.")
+    if path.suffix in _MODELS and size > MAX_MODEL_BYTES:
+        raise ModelError(
+            f"{path}: {size:,} bytes.",
+            cause=f"Models of up to {MAX_MODEL_BYTES:,} bytes are read; no microcontroller holds more.",
+            fix="Check that this is the model that you mean.",
+        )
     return path.resolve()
 
 
@@ -54,25 +69,40 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]
         ModelError: it is none, lacks one of `wanted`, or one is not an array of finite numbers with rows.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = getattr(archive, "files", ())
-            missing = [name for name in wanted if name not in names]
-            if missing:
-                raise ModelError(
-                    f"{path}: no array {missing[0]}.", fix=f"Save it with np.savez({', '.join(wanted)})."
-                )
-            return {name: _read(archive, name, path) for name in names if name.startswith(("x_", "y_"))}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: cannot be read as an .npz file ({error}).") from error
+        loaded = np.load(path, allow_pickle=False)
+    except Exception as error:  # what numpy and zipfile raise depends on where the file is damaged
+        raise ModelError(f"{path}: cannot be read as an .npz file ({_said(error)}).") from error
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise ModelError(
+            f"{path}: one lone array (.npy), not an archive of named ones.",
+            fix=f"Save it with np.savez({', '.join(f'{name}=...' for name in wanted)}).",
+        )
+    with loaded as archive:
+        missing = [name for name in wanted if name not in archive.files]
+        if missing:
+            there = ", ".join(archive.files[:8]) or "none"
+            raise ModelError(
+                f"{path}: no array {missing[0]} (there are: {there}).",
+                fix=f"Save it with np.savez({', '.join(f'{name}=...' for name in wanted)}).",
+            )
+        return {name: _read(archive, name, path) for name in archive.files if name.startswith(("x_", "y_"))}
 
 
 def _read(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:
     """One array; np.load refuses pickles, so an array of objects ends here too."""
     try:
-        array: npt.NDArray[Any] = archive[name]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: {name} cannot be read ({error}).") from error
+        array: npt.NDArray[Any] | bytes = archive[name]
+    except Exception as error:  # as above: damage has many names, MemoryError for a wrong size among them
+        raise ModelError(f"{path}: {name} cannot be read ({_said(error)}).") from error
+    if not isinstance(array, np.ndarray):  # numpy hands over what is no .npy as it is
+        raise ModelError(f"{path}: {name} is not an array.", fix="Save it with np.savez.")
     return checked(array, name, path)
+
+
+def _said(error: Exception) -> str:
+    if "pickle" in str(error):  # numpy's own words tell how to load it "unsafely"
+        return "it holds Python objects, not numbers"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def checked(array: npt.NDArray[Any], name: str, where: Path) -> npt.NDArray[Any]:

@@ -20,14 +20,34 @@ def accuracy(outputs: npt.NDArray[Any], y_true: TargetArray) -> float:
     """Share of rows, 0 to 1, whose largest of `outputs` (n, classes) is at the class in `y_true` (n,).
 
     One output column alone is a probability: 0.5 and more is class 1. The first of equal maxima counts.
+
+    Raises:
+        ModelError: a class that the model cannot answer with.
     """
     scores = outputs.reshape(len(y_true), -1)
+    classes = max(scores.shape[1], 2)
+    if np.min(y_true) < 0 or np.max(y_true) >= classes:
+        raise ModelError(
+            f"Accuracy: y_test holds classes {np.min(y_true)} to {np.max(y_true)};"
+            f" the model tells {classes} apart, 0 to {classes - 1}.",
+            fix="Give class numbers that the model was trained on, or real numbers for a regression.",
+        )
     found = scores[:, 0] >= 0.5 if scores.shape[1] == 1 else scores.argmax(axis=1)
     return float(np.mean(found == y_true))
 
 
 def mean_absolute_error(outputs: npt.NDArray[Any], y_true: TargetArray) -> float:
-    """Mean of |output - target| over all elements, in units of the target."""
+    """Mean of |output - target| over all elements, in units of the target.
+
+    Raises:
+        ModelError: a row of targets has more or fewer elements than one of outputs.
+    """
+    if outputs.size != y_true.size:
+        raise ModelError(
+            f"MAE: y_test has rows of {y_true.size // len(y_true)} values;"
+            f" the model gives {outputs.size // len(outputs)}.",
+            fix="Give the targets of the model's first output.",
+        )
     return float(np.mean(np.abs(outputs.reshape(y_true.shape).astype(np.float64) - y_true)))
 
 

@@ -83,6 +83,7 @@ _LAYERS = frozenset(
 )
 _PART_MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.dtype_policies")
 _DATA = frozenset({"__tuple__", "__keras_tensor__", "TensorShape", "DTypePolicy", "Policy"})
+_MAX_CONFIG_BYTES = 64 * 2**20
 _PATCH_UP = "Save it again with model.save('model.keras')."
 
 
@@ -94,7 +95,7 @@ def load_model(path: Path) -> Any:
         UnsupportedError: it has a layer that is not one of the plain ones above; the message names it.
     """
     config, version = _read_architecture(path)
-    _check(config, path, layer="")
+    check_layers(config, path)
     if version.startswith("3"):
         tensorflow()
         import keras as library
@@ -108,6 +109,19 @@ def load_model(path: Path) -> Any:
         ) from error
 
 
+def check_layers(config: Any, path: Path) -> None:
+    """Look through a model's configuration, as its file or `get_config()` gives it.
+
+    Raises:
+        UnsupportedError: it has a layer, or a part of one, that is not plain; the message names it.
+        ModelError: it is nested deeper than any model.
+    """
+    try:
+        _check(config, path, layer="")
+    except RecursionError as error:
+        raise ModelError(f"{path}: not a Keras model (its configuration has no end).") from error
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
@@ -118,7 +132,7 @@ def _read_architecture(path: Path) -> tuple[Any, str]:
         return _read_h5(path) if path.suffix == ".h5" else _read_zip(path)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file.") from error
-    except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, h5py and json have many words for damage
         raise ModelError(
             f"{path}: not a Keras model ({_first_line(error)}).",
             cause="Files of weights alone, SavedModel folders and other formats are not read.",
@@ -128,8 +142,16 @@ def _read_architecture(path: Path) -> tuple[Any, str]:
 
 def _read_zip(path: Path) -> tuple[Any, str]:
     with zipfile.ZipFile(path) as archive:
-        version = json.loads(archive.read("metadata.json"))["keras_version"]
-        return json.loads(archive.read("config.json")), str(version)
+        version = json.loads(_member(archive, "metadata.json"))["keras_version"]
+        return json.loads(_member(archive, "config.json")), str(version)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A few bytes may unpack to gigabytes, so that its size is looked at first."""
+    size = archive.getinfo(name).file_size
+    if size > _MAX_CONFIG_BYTES:
+        raise ValueError(f"{name} has {size:,} bytes")
+    return archive.read(name)
 
 
 def _read_h5(path: Path) -> tuple[Any, str]:
@@ -141,7 +163,7 @@ def _read_h5(path: Path) -> tuple[Any, str]:
 
 def _check(value: Any, path: Path, *, layer: str) -> None:
     """Refuse every object that is not a plain layer or a part of one; `layer` encloses `value`."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         for item in value:
             _check(item, path, layer=layer)
     if not isinstance(value, dict):

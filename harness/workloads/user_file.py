@@ -13,6 +13,7 @@ import importlib.util
 import math
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import ModelError, QuantrigError
+from harness.errors import ModelError, QuantrigError, UnsupportedError
 from harness.workloads.arrays import data_set, examples
 from harness.workloads.as_is import AsIsWorkload
-from harness.workloads.custom import trained_model
+from harness.workloads.custom import check_inputs, check_targets, trained_model
 from harness.workloads.dataset import DataSet, Examples, TargetArray
 from harness.workloads.files import checked, existing, word
 from harness.workloads.metrics import METRICS
+from harness.workloads.model_file import check_layers
 from harness.workloads.runtime import ENVIRONMENT
 
 #: What the file may say of itself, and what it is if it does not; NAME and TITLE follow from its own name.
@@ -41,6 +43,10 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "STREAM": False,
     "MODEL": "",
 }
+#: What the file may take to be read, and each of its functions outside of the training, which has its own
+#: limit. Data may have to be downloaded; an endless loop must not look like that for ever.
+READ_TIMEOUT_S = 300.0
+CALL_TIMEOUT_S = 1800.0
 _GUIDE: Final = "docs/WORKLOADS.md says what such a file holds."
 
 
@@ -71,15 +77,28 @@ class UserWorkload:
     def build_and_train(self, data: DataSet, /) -> Any:
         """See `TrainedWorkload`."""
         if self._file.model is not None:
-            return trained_model(self._file.model, data, metric=self.METRIC, source=self.path)
+            metric = "" if self._file.has("score") else self.METRIC
+            return trained_model(self._file.model, data, metric=metric, source=self.path)
         model = self._file.call("build_and_train", data)
-        if not (hasattr(model, "inputs") and hasattr(model, "outputs") and hasattr(model, "get_weights")):
+        if not (hasattr(model, "layers") and hasattr(model, "get_config") and hasattr(model, "get_weights")):
             raise ModelError(f"{self.path}: build_and_train() gave a {type(model).__name__}, no Keras model.")
+        if type(model).__name__ not in ("Sequential", "Functional"):
+            raise UnsupportedError(
+                f"{self.path}: build_and_train() gave a {type(model).__name__}.",
+                cause="A class of your own cannot be rebuilt layer by layer.",
+                fix="Build it as Sequential or Functional model.",
+            )
+        check_layers(model.get_config(), self.path)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ModelError(
                 f"{self.path}: the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
                 fix="Give a model with one of each, or convert it yourself and name the .tflite as MODEL.",
             )
+        check_inputs(
+            model, data, name=f"{self.path}: build_and_train() gave a model that", source="load_data()"
+        )
+        if not self._file.has("score"):
+            check_targets(model, data, metric=self.METRIC, source=f"{self.path}: load_data()")
         return model
 
     def score(self, outputs: npt.NDArray[Any], x_test: npt.NDArray[Any], y_test: TargetArray, /) -> float:
@@ -144,7 +163,10 @@ class _UserFile:
 
     def call(self, name: str, *arguments: Any) -> Any:
         """What its function gives."""
-        return self._guarded(f"{name}()", functools.partial(getattr(self._module, name), *arguments))
+        # The training has a process of its own, which ends after `quantize.trained.TIMEOUT_S`.
+        timeout_s = None if name == "build_and_train" else CALL_TIMEOUT_S
+        work = functools.partial(getattr(self._module, name), *arguments)
+        return self._guarded(f"{name}()", work, timeout_s)
 
     def score(self, outputs: npt.NDArray[Any], x_test: npt.NDArray[Any], y_test: TargetArray) -> float:
         """Its own score, or else that of its METRIC."""
@@ -153,8 +175,9 @@ class _UserFile:
         given = self.call("score", outputs, x_test, y_test)
         try:
             value = float(given)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"{self.path}: score() gave {given!r}, not a number.") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            shown = repr(given)[:80]
+            raise ModelError(f"{self.path}: score() gave {shown}, not a number.") from error
         if not math.isfinite(value):
             raise ModelError(f"{self.path}: score() gave {value}.")
         return value
@@ -165,14 +188,31 @@ class _UserFile:
             raise ModelError(
                 f"{self.path}: load_data() gave a {type(given).__name__}, not a dict of arrays.", fix=_GUIDE
             )
-        return {name: checked(np.asarray(value), str(name), self.path) for name, value in given.items()}
+        return {name: self._array(value, str(name)) for name, value in given.items()}
+
+    def _array(self, value: Any, name: str) -> npt.NDArray[Any]:
+        try:
+            array = np.asarray(value)
+        except Exception as error:  # ragged lists, and whatever foreign objects raise
+            raise ModelError(
+                f"{self.path}: load_data() gave as {name} what is no array ({_said(error)}).", fix=_GUIDE
+            ) from error
+        return checked(array, name, self.path)
 
     def files(self) -> tuple[Path, ...]:
         """Whatever it is made of: a change in one of them makes everything anew."""
-        named = [Path(name) for name in self.call("data_files")] if self.has("data_files") else []
+        named = self._named_files() if self.has("data_files") else []
         found = [self.path, *_modules_beside(self.path), *((self.model,) if self.model else ())]
         found += [existing(self.path.parent / name, name.suffix) for name in named]
         return tuple(dict.fromkeys(found))
+
+    def _named_files(self) -> list[Path]:
+        given = self.call("data_files")
+        if not isinstance(given, list | tuple) or not all(isinstance(name, str | Path) for name in given):
+            raise ModelError(
+                f"{self.path}: data_files() gave {repr(given)[:80]}, not a list of paths.", fix=_GUIDE
+            )
+        return [Path(name) for name in given]
 
     def _executed(self) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"quantrig_workload_{self.path.stem}", self.path)
@@ -183,7 +223,7 @@ class _UserFile:
         sys.modules[module.__name__] = module  # dataclasses and pickles look themselves up there
         if str(self.path.parent) not in sys.path:
             sys.path.append(str(self.path.parent))  # last: nothing of the user's replaces what we import
-        self._guarded("the file", functools.partial(spec.loader.exec_module, module))
+        self._guarded("the file", functools.partial(spec.loader.exec_module, module), READ_TIMEOUT_S)
         return module
 
     def _settings(self) -> dict[str, Any]:
@@ -192,6 +232,8 @@ class _UserFile:
         for name, default in _DEFAULTS.items():
             if type(values[name]) is not type(default):
                 raise ModelError(f"{self.path}: {name} is {values[name]!r}, not {_KINDS[type(default)]}.")
+        if values["SEED"] < 0:
+            raise ModelError(f"{self.path}: SEED is {values['SEED']}.", fix="Write 0 or more.")
         name = values["NAME"] or word(self.path.stem)
         if name != word(name):
             raise ModelError(f"{self.path}: NAME is {name!r}.", fix=f"Write it as {word(name)!r}.")
@@ -201,20 +243,65 @@ class _UserFile:
             )
         return values | {"NAME": name, "TITLE": values["TITLE"] or self.path.name}
 
-    def _guarded(self, what: str, work: Callable[[], Any]) -> Any:
+    def _guarded(self, what: str, work: Callable[[], Any], timeout_s: float | None) -> Any:
         try:
-            return work()
-        except QuantrigError:
+            return work() if timeout_s is None else _within(timeout_s, work)
+        except (QuantrigError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except _TooLongError as error:
+            raise ModelError(
+                f"{self.path}: {what} did not end within {error} s.",
+                cause="It loops, or waits for something.",
+                fix="Correct the workload file.",
+            ) from error
+        except BaseException as error:  # SystemExit, and whatever else a file of the user's may raise
             lines = [
                 f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)
             ]
             line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
             where = f"{self.path}:{line}" if line else str(self.path)
             raise ModelError(
-                f"{where}: {what} failed: {type(error).__name__}: {error}.", fix="Correct the workload file."
+                f"{where}: {what} failed: {type(error).__name__}: {_said(error)}.",
+                fix="Correct the workload file.",
             ) from error
+
+
+class _TooLongError(Exception):
+    """The user's code still runs."""
+
+
+def _within(timeout_s: float, work: Callable[[], Any]) -> Any:
+    """What `work` gives or raises, in a thread of its own: nothing else can be left while it runs on.
+
+    Raises:
+        _TooLongError: it did not end in time; the thread goes on until the process ends.
+    """
+    result: list[Any] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # handed to the caller, whatever it is
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="workload file")
+    thread.start()
+    thread.join(timeout_s)
+    if thread.is_alive():
+        raise _TooLongError(f"{timeout_s:.0f}")
+    if raised:
+        raise raised[0]
+    return result[0]
+
+
+def _said(error: BaseException) -> str:
+    """The first line of its message; a user's exception may fail at that, too."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        lines = []
+    return (lines or ["no message"])[0][:300].rstrip(".")
 
 
 _KINDS: Final[Mapping[type, str]] = {str: "a text", int: "a whole number", bool: "True or False"}

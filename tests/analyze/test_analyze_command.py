@@ -48,6 +48,9 @@ def test_a_plot_is_written(quantrig: Command, tmp_path: Path) -> None:
     code, _, err = quantrig("analyze", MODEL, "--plot", "memory.bmpx")
     assert code == 2
     assert "no format '.bmpx'" in err
+    code, _, err = quantrig("analyze", MODEL, "--plot", "no/such/folder.png")
+    assert code == 2
+    assert "folder.png cannot be written: No such file or directory" in err
 
 
 def test_an_operation_that_is_not_supported_ends_with_3(quantrig: Command, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ all operations, since most of the time goes into building firmware.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.records import verify
 from harness.reference import expected_outputs
 from harness.targets import TARGETS
 from tests import tflite_builder as tb
+from tests.analyze.estimate import check_estimate
 from tests.kernels.models import Quant, random_inputs
 from tests.kernels.models_window import weights
 from tests.kernels.samples import NETS, net
@@ -174,6 +176,7 @@ def check_on_target(board: str, target: str, name: str, cache: Path, tmp_path: P
         case_id=f"kernels/{name}/{board}",
         cache=cache,
     )
+    check_estimate(graph, BOARDS[board], dataclasses.asdict(firmware.sizes))
     inputs = random_inputs(graph, samples=4, seed=5)
     shaped = [values.reshape(-1, *t.shape) for values, t in zip(inputs, graph.input_tensors(), strict=True)]
     with TARGETS[target].open(firmware, BOARDS[board], log=tmp_path / "log") as transport:

@@ -216,6 +216,28 @@ def test_an_archive_without_configuration(tmp_path: Path) -> None:
         load_model(tmp_path / "net.keras")
 
 
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [("metadata.json", b"[]"), ("config.json", b"[" * 100_000), ("config.json", b" " * 2**27)],
+)
+def test_an_archive_with_a_nonsensical_configuration(tmp_path: Path, member: str, content: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "net.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        other = {"metadata.json": b'{"keras_version": "3.1"}', "config.json": b"{}"} | {member: content}
+        for name, text in other.items():
+            archive.writestr(name, text)
+    with pytest.raises(ModelError, match="not a Keras model"):
+        load_model(tmp_path / "net.keras")
+
+
+def test_an_encrypted_archive_is_no_model(tmp_path: Path) -> None:
+    write_zip(tmp_path / "net.keras")
+    content = bytearray((tmp_path / "net.keras").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] = content[6] = 1
+    (tmp_path / "net.keras").write_bytes(content)
+    with pytest.raises(ModelError, match=r"not a Keras model \(File 'metadata.json' is encrypted"):
+        load_model(tmp_path / "net.keras")
+
+
 def test_a_model_without_weights(tmp_path: Path) -> None:
     layers: Any = [("in", "InputLayer", {"batch_shape": [None, 3]}), ("head", "Dense", {"units": 2})]
     write_zip(tmp_path / "net.keras", layers=layers)

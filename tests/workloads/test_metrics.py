@@ -49,3 +49,17 @@ def test_one_output_value_is_the_anomaly_score_itself() -> None:
 def test_an_output_of_another_size_gives_no_anomaly_score() -> None:
     with pytest.raises(ModelError, match="gives 2 values for 3 input values"):
         anomaly_scores(np.zeros((4, 2)), np.zeros((4, 3)))
+
+
+def test_targets_of_another_size_than_the_outputs_give_no_mae() -> None:
+    with pytest.raises(ModelError, match="y_test has rows of 3 values; the model gives 1"):
+        METRICS["mae"](np.zeros((4, 1)), np.zeros((4, 2)), np.zeros((4, 3), np.float32))
+
+
+def test_a_class_beyond_the_outputs_gives_no_accuracy() -> None:
+    outputs = np.zeros((2, 3))
+    with pytest.raises(ModelError, match=r"classes 0 to 3; the model tells 3 apart, 0 to 2"):
+        METRICS["accuracy"](outputs, outputs, np.array([0, 3], np.int32))
+    with pytest.raises(ModelError, match=r"classes -1 to 2"):
+        METRICS["accuracy"](outputs, outputs, np.array([-1, 2], np.int32))
+    assert METRICS["accuracy"](outputs, outputs, np.array([0, 2], np.int32)) == 0.5

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.errors import ModelError
+from harness.errors import ModelError, UnsupportedError
 from harness.quantize import VARIANTS
 from harness.quantize.digests import training_digest
 from harness.quantize.worker import workload_from_json, workload_to_json
-from harness.workloads import AsIsWorkload, DataSet, UserWorkload, model_file, read_workload_file
+from harness.workloads import AsIsWorkload, DataSet, UserWorkload, model_file, read_workload_file, user_file
 
 WHOLE = """\
 import numpy as np
@@ -107,6 +107,8 @@ def _without(line: str) -> str:
         (WHOLE + "def f(:\n", "mine.py:13: the file failed: SyntaxError"),
         (WHOLE + "import sys; sys.exit(3)\n", "mine.py:13: the file failed: SystemExit: 3"),
         (WHOLE + "import no_such_module_of_mine\n", "the file failed: ModuleNotFoundError"),
+        (WHOLE + "raise GeneratorExit\n", "mine.py:13: the file failed: GeneratorExit: no message"),
+        (WHOLE + "SEED = -5\n", "SEED is -5. Write 0 or more"),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -120,6 +122,7 @@ def test_a_file_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str,
         ("raise RuntimeError('no disk')", r"mine\.py:6: load_data\(\) failed: RuntimeError: no disk"),
         ("return [1, 2]", "gave a list, not a dict of arrays"),
         ("return {'x_train': [['a']]}", "x_train is <U1"),
+        ("return {'x_train': [[1], [1, 2]]}", "gave as x_train what is no array"),
         ("return {'x_train': np.ones((30, 2)), 'y_train': np.ones(30)}", "no array x_test"),
     ],
 )
@@ -135,7 +138,47 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         workload.build_and_train(workload.load_data())
 
 
-@pytest.mark.parametrize(("value", "message"), [("None", "gave None"), ("float('nan')", "gave nan")])
+@pytest.mark.train
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("k.Sequential([k.Input((3,)), k.layers.Lambda(abs)])", UnsupportedError, "is or uses Lambda"),
+        ("type('Mine', (k.Model,), {})()", UnsupportedError, "gave a Mine. .*Sequential or Functional"),
+        ("k.Sequential([k.Input((4,)), k.layers.Dense(2)])", ModelError, r"\(4,\); .* shape \(3,\)"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named(
+    tmp_path: Path, library: str, model: str, error: type[Exception], message: str
+) -> None:
+    workload = _trained(tmp_path, WHOLE.replace("return None", f"import {library} as k; return {model}"))
+    with pytest.raises(error, match=message):
+        workload.build_and_train(workload.load_data())
+
+
+def test_code_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = "import threading; threading.Event().wait()"
+    monkeypatch.setattr(user_file, "READ_TIMEOUT_S", 0.2)
+    with pytest.raises(ModelError, match=r"mine\.py: the file did not end within 0 s\. It loops"):
+        read_workload_file(_write(tmp_path, WHOLE + waiting))
+    monkeypatch.setattr(user_file, "READ_TIMEOUT_S", 60.0)
+    workload = _trained(tmp_path, WHOLE.replace("rng = np.random.default_rng(7)", waiting))
+    monkeypatch.setattr(user_file, "CALL_TIMEOUT_S", 0.2)
+    with pytest.raises(ModelError, match=r"load_data\(\) did not end within 0 s"):
+        workload.load_data()
+
+
+@pytest.mark.parametrize("given", ["None", "[3]", "'one.csv'"])
+def test_data_files_are_a_list_of_paths(tmp_path: Path, given: str) -> None:
+    workload = _trained(tmp_path, WHOLE + f"def data_files():\n    return {given}\n")
+    with pytest.raises(ModelError, match=r"data_files\(\) gave .*, not a list of paths"):
+        workload.data_files()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("None", "gave None"), ("float('nan')", "gave nan"), ("10**400", "not a number"), ("1j", "gave 1j")],
+)
 def test_a_score_is_a_number(tmp_path: Path, value: str, message: str) -> None:
     workload = _trained(tmp_path, WHOLE + f"def score(outputs, x_test, y_test):\n    return {value}\n")
     with pytest.raises(ModelError, match=message):
