@@ -78,7 +78,7 @@ def measure(
     Raises:
         WrongFirmwareError: another firmware answers, at the start or after the device was away.
         ModelError: the inputs do not fit the model's tensors.
-        UnsupportedError: outputs of several types, with an integer that float64 cannot hold.
+        UnsupportedError: a float32 output beside one with an integer that float64 cannot hold.
         DeviceFaultError: the device's CPU stopped in its fault handler.
         NoReplyError, RemoteProtocolError, DeviceResetError, HangError, LineLostError, TargetError: the link
             or the device failed for good, or the counts of a section disagree.
@@ -313,7 +313,8 @@ def _misfit(what: str) -> ModelError:
 
 
 def _joined(samples: Sequence[bytes], tensors: Sequence[TensorInfo]) -> Array:
-    """All outputs of each sample in a row; bool as uint8, and float64 where the tensors' types differ.
+    """All outputs of each sample in a row; bool as uint8. Types that differ become int64, or float64 where
+    one of them is float32.
 
     Raises:
         UnsupportedError: an integer is too large for that.
@@ -323,11 +324,12 @@ def _joined(samples: Sequence[bytes], tensors: Sequence[TensorInfo]) -> Array:
     table = np.frombuffer(b"".join(samples), np.dtype([(name, kind, (size,)) for name, kind, size in layout]))
     columns = [table[name] for name, _, _ in layout]
     dtypes = {tensor.dtype for tensor in tensors}
-    common = np.dtype(dtypes.pop() if len(dtypes) == 1 else np.float64)
+    several = np.float64 if "float32" in dtypes else np.int64
+    common = np.dtype(dtypes.pop() if len(dtypes) == 1 else several)
     if common == np.float64 and any(_is_inexact(column) for column in columns):
         raise UnsupportedError(
-            "An output holds integers above 2**53 beside outputs of other types.",
-            cause="A measurement keeps all outputs of a sample in one row, as float64 where types differ.",
+            "An output holds integers above 2**53 beside a float32 output.",
+            cause="A measurement keeps all outputs of a sample in one row, as float64 where these meet.",
             fix="Convert the model with outputs of one type.",
         )
     return np.concatenate(columns, axis=1).astype(np.uint8 if common == np.bool_ else common)

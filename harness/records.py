@@ -147,7 +147,8 @@ class Measurement:
     ticks: tuple[int, ...]
     """One value per sample of the test set, in its order."""
     outputs: npt.NDArray[Any]
-    """(samples, elements of all output tensors), in their dtype; float64 where they are of several."""
+    """(samples, elements of all output tensors), in their dtype; int64 where they are of several, float64
+    where one of these is float32."""
     stack_bytes: int | None
     """Deepest of the timed sections, by painting; None where the port cannot tell."""
     firmware_sha256: str

@@ -211,12 +211,20 @@ def rows(count: int = SAMPLES) -> list[bytes]:
     return [b"".join(fake_outputs(sample))[:20] for sample in INPUTS[:count]]
 
 
-def test_outputs_of_several_types_are_kept_as_float64() -> None:
+def test_floats_beside_integers_are_kept_as_float64() -> None:
     joined = _joined(rows(), of_types("int32", "float32"))
     assert joined.dtype == np.float64
     assert joined.shape == (SAMPLES, 5)
     for row, data in zip(joined, rows(), strict=True):
         assert row[:4].astype("<i4").tobytes() + row[4:].astype("<f4").tobytes() == data
+
+
+def test_integers_of_several_types_are_kept_as_int64() -> None:
+    """Exactly, whatever their size."""
+    data = np.array([2**63 - 1, -(2**63)], "<i8").tobytes() + bytes([255, 0, 1, 128])
+    joined = _joined([data], of_types("int64", "int8"))
+    assert joined.dtype == np.int64
+    assert joined.tolist() == [[2**63 - 1, -(2**63), -1, 0, 1, -128]]
 
 
 def test_truth_is_kept_as_uint8() -> None:
