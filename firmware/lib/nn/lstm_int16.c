@@ -3,24 +3,6 @@
 
 #include "nn_lstm_cell.h"
 
-/* So many products of int16 and int8 have a sum below 2^31. */
-#define BLOCK 256
-
-static int64_t dot(const int16_t *x, NN_FLASH int8_t *w, nn_dim count)
-{
-    int64_t total = 0;
-    while (count > 0) {
-        const nn_dim block = count < BLOCK ? count : BLOCK;
-        int32_t sum = 0;
-        for (nn_dim i = 0; i < block; i++) {
-            sum += (int32_t)*x++ * *w++;
-        }
-        total += sum;
-        count = (nn_dim)(count - block);
-    }
-    return total;
-}
-
 /* One gate of one unit. A function of its own: what 64-bit arithmetic calls on a small CPU is then
  * called from few places. */
 static __attribute__((noinline)) int16_t gate(uint8_t g, const int16_t *x, const int16_t *before,
@@ -30,8 +12,8 @@ static __attribute__((noinline)) int16_t gate(uint8_t g, const int16_t *x, const
                                               NN_FLASH uint16_t *sigmoid)
 {
     NN_FLASH struct nn_factor *input = &params->input[g], *recurrent = &params->recurrent[g];
-    const int64_t of_input = *start + dot(x, w, size->inputs);
-    const int64_t of_hidden = dot(before, w + size->inputs, size->units);
+    const int64_t of_input = *start + nn_dot_int16(x, w, size->inputs);
+    const int64_t of_hidden = nn_dot_int16(before, w + size->inputs, size->units);
     return nn_lstm_gate(
         g, nn_scale_int64(of_input, (int16_t)input->multiplier, input->shift),
         nn_scale_int64(of_hidden, (int16_t)recurrent->multiplier, recurrent->shift), sigmoid);

@@ -3,16 +3,6 @@
 
 #include "nn_lstm_cell.h"
 
-/* Unsigned, so that the sums of a strange model wrap as the reference's do. */
-static uint32_t dot(const int8_t *x, NN_FLASH int8_t *w, nn_dim count)
-{
-    uint32_t sum = 0;
-    for (nn_dim i = 0; i < count; i++) {
-        sum += (uint32_t)(int32_t)(int16_t)((int16_t)x[i] * (int16_t)w[i]);
-    }
-    return sum;
-}
-
 /* see nn_recurrent.h */
 void nn_lstm_int8(const int8_t *input, int8_t *output, int8_t *hidden, int16_t *cell,
                   NN_FLASH int8_t *weights, NN_FLASH int32_t *bias, NN_FLASH struct nn_lstm *size,
@@ -30,9 +20,9 @@ void nn_lstm_int8(const int8_t *input, int8_t *output, int8_t *hidden, int16_t *
             for (nn_dim u = 0; u < s.units; u++) {
                 int16_t gates[NN_GATES];
                 for (uint8_t g = 0; g < NN_GATES; g++, start += 2) {
-                    const uint32_t of_input = (uint32_t)start[0] + dot(x, w, s.inputs);
+                    const uint32_t of_input = (uint32_t)start[0] + nn_dot_int8(x, w, s.inputs);
                     w += s.inputs;
-                    const uint32_t of_hidden = (uint32_t)start[1] + dot(before, w, s.units);
+                    const uint32_t of_hidden = (uint32_t)start[1] + nn_dot_int8(before, w, s.units);
                     w += s.units;
                     gates[g] = nn_lstm_gate(g, nn_times((int32_t)of_input, &params->input[g]),
                                             nn_times((int32_t)of_hidden, &params->recurrent[g]),

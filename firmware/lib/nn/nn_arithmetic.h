@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the integer kernels of ADD, SUB, MUL and SQUARED_DIFFERENCE do with one pair of values.
+ * What the integer kernels of ADD, SUB, MUL, SQUARED_DIFFERENCE and PRELU do with one pair of values.
  */
 #ifndef NN_ARITHMETIC_H
 #define NN_ARITHMETIC_H
@@ -45,6 +45,15 @@ static inline int32_t nn_product_output(int32_t x, int32_t y, const struct nn_pr
     const int32_t product = (x - p->a_zero_point) * (y - p->b_zero_point);
     const int32_t z = nn_scale(product, p->multiplier, p->shift);
     return nn_clamp_int32(nn_add_wrapping(z, p->output_zero_point), p->min, p->max);
+}
+
+/* Before the output's zero point; x is without its own. */
+static inline int32_t nn_prelu_output(int32_t x, int32_t alpha, const struct nn_prelu *p)
+{
+    if (x >= 0) {
+        return nn_scale(x, p->multiplier, p->shift);
+    }
+    return nn_scale(x * (alpha - p->alpha_zero_point), p->slope_multiplier, p->slope_shift);
 }
 
 #endif

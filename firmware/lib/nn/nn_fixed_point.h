@@ -63,6 +63,16 @@ static inline int16_t nn_clamp_int16(int32_t x, int16_t min, int16_t max)
     return x < min ? min : x > max ? max : (int16_t)x;
 }
 
+/* Sum of x[i] * w[i] in 32 bits. Unsigned: it wraps, as the reference's does on a strange model. */
+static inline uint32_t nn_dot_int8(const int8_t *x, NN_FLASH int8_t *w, nn_dim n)
+{
+    uint32_t sum = 0;
+    for (nn_dim i = 0; i < n; i++) {
+        sum += (uint32_t)(int32_t)(int16_t)((int16_t)x[i] * (int16_t)w[i]);
+    }
+    return sum;
+}
+
 /* Sum of x[i] * w[i] in 64 bits. */
 static inline int64_t nn_dot_int16(const int16_t *x, NN_FLASH int8_t *w, nn_dim n)
 {

@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_fixed_point.h"
-
-static int32_t prelu(int32_t x, int32_t alpha, const struct nn_prelu *p)
-{
-    if (x >= 0) {
-        return nn_scale(x, p->multiplier, p->shift);
-    }
-    return nn_scale(x * (alpha - p->alpha_zero_point), p->slope_multiplier, p->slope_shift);
-}
+#include "nn_arithmetic.h"
 
 /* see nn_unary.h */
 void nn_prelu_int16(const int16_t *input, const int8_t *alpha, int16_t *output,
@@ -21,7 +13,7 @@ void nn_prelu_int16(const int16_t *input, const int8_t *alpha, int16_t *output,
         const int16_t *x = input + at.a;
         const int8_t *slope = alpha + at.b;
         for (nn_dim i = 0; i < run.size; i++, x += run.a_stride, slope += run.b_stride) {
-            const int32_t y = prelu((int32_t)*x - p.input_zero_point, *slope, &p);
+            const int32_t y = nn_prelu_output((int32_t)*x - p.input_zero_point, *slope, &p);
             *output++ = nn_clamp_int16(nn_add_wrapping(y, p.output_zero_point), INT16_MIN, INT16_MAX);
         }
     } while (nn_next_run(&at, axes, rank));

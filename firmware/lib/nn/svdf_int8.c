@@ -3,16 +3,6 @@
 
 #include "nn_fixed_point.h"
 
-/* Unsigned, so that the sums of a strange model wrap as the reference's do. */
-static uint32_t dot(const int8_t *x, NN_FLASH int8_t *w, nn_dim count)
-{
-    uint32_t sum = 0;
-    for (nn_dim i = 0; i < count; i++) {
-        sum += (uint32_t)(int32_t)(int16_t)((int16_t)x[i] * (int16_t)w[i]);
-    }
-    return sum;
-}
-
 /* see nn_recurrent.h */
 void nn_svdf_int8(const int8_t *input, int8_t *output, int8_t *state, NN_FLASH int8_t *feature,
                   NN_FLASH int32_t *feature_bias, NN_FLASH int8_t *time, NN_FLASH int32_t *bias,
@@ -26,13 +16,13 @@ void nn_svdf_int8(const int8_t *input, int8_t *output, int8_t *state, NN_FLASH i
         for (nn_dim u = 0; u < s.units; u++) {
             uint32_t sum = (uint32_t)bias[u];
             for (nn_dim r = 0; r < s.rank; r++, f += s.inputs, w += s.memory, state += s.memory) {
-                const int32_t x = (int32_t)((uint32_t)*start++ + dot(input, f, s.inputs));
+                const int32_t x = (int32_t)((uint32_t)*start++ + nn_dot_int8(input, f, s.inputs));
                 const int32_t newest = nn_scale(x, by.to_state.multiplier, by.to_state.shift);
                 memmove(state, state + 1, (size_t)(s.memory - 1));
                 /* saturated before the zero point is added: the sum wraps, as the reference's */
                 state[s.memory - 1] =
                     (int8_t)(nn_clamp_int8(newest, INT8_MIN, INT8_MAX) + by.state_zero_point);
-                sum += dot(state, w, s.memory);
+                sum += nn_dot_int8(state, w, s.memory);
             }
             const int32_t y =
                 nn_scale((int32_t)sum, by.to_output.multiplier, by.to_output.shift);

@@ -3,16 +3,7 @@
 
 #include "nn_fixed_point.h"
 
-/* Unsigned, so that sums beyond 31 bits wrap as the reference's do. */
-static uint32_t feature_sum(const int8_t *x, NN_FLASH int8_t *w, nn_dim count)
-{
-    uint32_t sum = 0;
-    for (nn_dim i = 0; i < count; i++) {
-        sum += (uint32_t)(int32_t)(int16_t)((int16_t)x[i] * (int16_t)w[i]);
-    }
-    return sum;
-}
-
+/* Unsigned, see nn_dot_int8. */
 static uint32_t time_sum(const int16_t *x, NN_FLASH int16_t *w, nn_dim count)
 {
     uint32_t sum = 0;
@@ -37,7 +28,7 @@ void nn_svdf_int8_int16(const int8_t *input, int8_t *output, int16_t *state,
         for (nn_dim u = 0; u < s.units; u++) {
             uint32_t sum = (uint32_t)bias[u];
             for (nn_dim r = 0; r < s.rank; r++, f += s.inputs, w += s.memory, state += s.memory) {
-                const int32_t x = (int32_t)((uint32_t)*start++ + feature_sum(input, f, s.inputs));
+                const int32_t x = (int32_t)((uint32_t)*start++ + nn_dot_int8(input, f, s.inputs));
                 const int32_t newest = nn_scale(x, by.to_state.multiplier, by.to_state.shift);
                 memmove(state, state + 1, (size_t)(s.memory - 1) * sizeof *state);
                 state[s.memory - 1] = nn_clamp_int16(newest, INT16_MIN, INT16_MAX);
