@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,15 +44,25 @@ def write_plot(analysis: Analysis, path: Path) -> None:
         )
     axes = figure.add_subplot()
     _draw(axes, analysis, len(kernels))
-    axes.set_xticks(range(len(kernels)))
-    names = [f"{layer.index} {layer.kind}" if len(kernels) <= _NAMED_STEPS else "" for layer in kernels]
-    axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    _name_steps(axes, [(layer.index, layer.kind) for layer in kernels])
     try:
         figure.savefig(path, dpi=130)
     except OSError as error:
         raise ConfigError(
             f"--plot {path} cannot be written: {error.strerror or error}.", fix="Name a folder that is there."
         ) from error
+
+
+def _name_steps(axes: Any, kernels: Sequence[tuple[int, str]]) -> None:
+    """Index and kind of each operation; where they are too many, the index of some."""
+    apart = -(-len(kernels) // _NAMED_STEPS)
+    shown = range(0, len(kernels), max(apart, 1))
+    axes.set_xticks(shown)
+    if apart <= 1:
+        names = [f"{index} {kind}" for index, kind in kernels]
+        axes.set_xticklabels(names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    else:
+        axes.set_xticklabels([str(kernels[step][0]) for step in shown], fontsize=8)
 
 
 def _draw(axes: Any, analysis: Analysis, steps: int) -> None:
@@ -96,9 +107,15 @@ def _rectangle(axes: Any, span: Span, steps: int, arena: int, *, first_of_kind: 
     inches = axes.figure.get_figwidth() * _AXES_PART * width / max(steps, 1)
     room = int(inches / _CHARACTER_INCHES)
     if span.nbytes >= _LABEL_HEIGHT * arena and room >= 4:
-        name = span.name.partition(";")[0]
-        text = f"{name.rpartition('/')[2] or name}, {span.nbytes:,} B"
-        shown = text if len(text) <= room else f"{span.nbytes:,}"
-        if len(shown) <= room:
+        shown = _label(span, room)
+        if shown:
             middle = (span.first - 0.5 + width / 2, span.offset + span.nbytes / 2)
             axes.text(*middle, shown, ha="center", va="center", fontsize=7, color=_INK, clip_on=True)
+
+
+def _label(span: Span, room: int) -> str:
+    """As much of its name as fits: layer and operation, the operation, only the bytes, nothing."""
+    parts = span.name.partition(";")[0].split("/")
+    size = f"{span.nbytes:,}"
+    texts = (f"{'/'.join(parts[-2:])}, {size} B", f"{parts[-1] or span.name}, {size} B", size)
+    return next((text for text in texts if len(text) <= room), "")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from harness.workloads.runtime import tf_keras
 from tests import readme
 from tests.conftest import Command
-from tests.tflite_builder import ModelBuilder
+from tests.tflite_builder import ModelBuilder, softmax_options
 
 MODEL = str(readme.REFERENCE / "models" / "digits__ptq-int8.tflite")
 
@@ -51,6 +53,26 @@ def test_a_plot_is_written(quantrig: Command, tmp_path: Path) -> None:
     code, _, err = quantrig("analyze", MODEL, "--plot", "no/such/folder.png")
     assert code == 2
     assert "folder.png cannot be written: No such file or directory" in err
+
+
+def test_a_plot_of_a_deep_model_still_names_operations_and_layers(quantrig: Command, tmp_path: Path) -> None:
+    b = ModelBuilder()
+    values = [b.tensor((1, 64), "float32", name=f"net/block_{n}/Relu") for n in range(102)]
+    for before, after in pairwise(values):
+        b.op("LOGISTIC", [before], [after])
+    (tmp_path / "deep.tflite").write_bytes(b.build([values[0]], [values[-1]]))
+    code, _, _ = quantrig("analyze", "deep.tflite", "-b", "uno", "--plot", "deep.svg")
+    assert code == 0
+    comments = re.findall("<!-- (.*?) -->", (tmp_path / "deep.svg").read_text())
+    assert {"0", "3", "99"} <= set(comments)
+    b = ModelBuilder()
+    values = [b.tensor((1, 64), "float32", name=f"net/block_{n}/Relu") for n in range(3)]
+    b.op("SOFTMAX", [values[0]], [values[1]], softmax_options())
+    b.op("SOFTMAX", [values[1]], [values[2]], softmax_options())
+    (tmp_path / "net.tflite").write_bytes(b.build([values[0]], [values[2]]))
+    assert quantrig("analyze", "net.tflite", "-b", "uno", "--plot", "net.svg")[0] == 0
+    comments = re.findall("<!-- (.*?) -->", (tmp_path / "net.svg").read_text())
+    assert "block_1/Relu, 256 B" in comments
 
 
 def test_an_operation_that_is_not_supported_ends_with_3(quantrig: Command, tmp_path: Path) -> None:
