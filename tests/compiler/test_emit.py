@@ -83,6 +83,16 @@ def test_compiles_without_a_warning(compiler: str, data: bytes) -> None:
 
 
 @EVERY_COMPILER
+@pytest.mark.parametrize("stepwise", [False, True], ids=["whole", "stepwise"])
+def test_a_model_without_a_kernel_compiles_without_a_warning(compiler: str, stepwise: bool) -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 4), "float32"), b.tensor((4,), "float32")
+    b.op("RESHAPE", [x, b.constant([4], "int32")], [y], ("ReshapeOptions", {}))
+    graph = read_tflite(b.build([x], [y, x]), name="model")
+    compile_with(compiler, compile_graph(graph, stepwise=stepwise))
+
+
+@EVERY_COMPILER
 def test_kernels_compile_without_a_warning(compiler: str) -> None:
     folder = model_folder({})
     sources = sorted(str(source) for source in KERNELS.glob("*.c"))
