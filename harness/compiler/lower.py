@@ -22,7 +22,7 @@ from harness.compiler.kernel_call import (
     table,
 )
 from harness.compiler.kernels import KERNELS
-from harness.compiler.kernels.common import made_outputs, unsupported
+from harness.compiler.kernels.common import check_dims, made_outputs, unsupported
 from harness.compiler.layout import ArenaLayout, Step, lay_out, variables
 from harness.compiler.site import Site
 from harness.errors import UnsupportedError
@@ -186,6 +186,7 @@ def _with_constant_operands(site: Site, calls: Sequence[KernelCall]) -> tuple[Ke
             if not site.cpu.flash_apart:
                 arguments.append(table(role, tensor.dtype, values))
                 continue
+            check_dims(site, (tensor.nbytes,))
             room = Scratch(role=role, nbytes=tensor.nbytes, align=tensor.dtype.itemsize, ctype=argument.ctype)
             if position not in loaded:
                 loaded.add(position)

@@ -56,6 +56,14 @@ def with_computed_filter() -> bytes:
     return b.build([x, w], [y])
 
 
+def with_constant(shape: tuple[int, ...]) -> bytes:
+    """ADD of a constant, which a CPU with flash apart copies to RAM first."""
+    b = tb.ModelBuilder()
+    x, y = b.tensor(shape, "float32"), b.tensor(shape, "float32")
+    b.op("ADD", [x, b.constant(np.ones(shape), "float32")], [y], tb.add_options())
+    return b.build([x], [y])
+
+
 def with_types(activation: str, weight: str) -> bytes:
     b = tb.ModelBuilder()
     x, y = b.tensor((1, 4), activation, scale=0.1), b.tensor((1, 3), activation, scale=0.1)
@@ -111,6 +119,7 @@ CASES: dict[str, tuple[Callable[[], bytes], Cpu, str, str]] = {
         lambda: batch_matmul("int16", ((1, 2**17), (2**17, 1))), FLAT, "sums 131072 products",
         "At most 131071",
     ),
+    "constant on AVR": (lambda: with_constant((1, 9000)), AVR, "a size of 36000", ""),
     "many rows on AVR": (
         lambda: fully_connected("int8", rows=200, inputs=200, outputs=1), AVR, "a size of 40000", "",
     ),

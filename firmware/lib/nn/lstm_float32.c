@@ -3,15 +3,6 @@
 
 #include "nn_lstm_cell.h"
 
-static float dot(const float *x, NN_FLASH float *w, nn_dim count)
-{
-    float sum = 0.0f;
-    for (nn_dim i = 0; i < count; i++) {
-        sum += x[i] * w[i];
-    }
-    return sum;
-}
-
 /* see nn_recurrent.h */
 void nn_lstm_float32(const float *input, float *output, float *hidden, float *cell,
                      NN_FLASH float *weights, NN_FLASH float *bias, NN_FLASH struct nn_lstm *size,
@@ -28,9 +19,9 @@ void nn_lstm_float32(const float *input, float *output, float *hidden, float *ce
             for (nn_dim u = 0; u < s.units; u++) {
                 float gates[NN_GATES];
                 for (uint8_t g = 0; g < NN_GATES; g++) {
-                    const float of_input = dot(x, w, s.inputs) + *start++;
+                    const float of_input = nn_dot_float32(x, w, s.inputs) + *start++;
                     w += s.inputs;
-                    gates[g] = of_input + dot(before, w, s.units);
+                    gates[g] = of_input + nn_dot_float32(before, w, s.units);
                     w += s.units;
                 }
                 y[u] = nn_lstm_move_on_float32(gates, &cell[u], clip);

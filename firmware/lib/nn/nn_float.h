@@ -20,4 +20,14 @@ static inline float nn_logistic(float x)
     return x > 16.619047f ? 1.0f : x < -9.0f ? expf(x) : 1.0f / (1.0f + expf(-x));
 }
 
+/* Sum of x[i] * w[i]. */
+static inline float nn_dot_float32(const float *x, NN_FLASH float *w, nn_dim n)
+{
+    float sum = 0.0f;
+    for (nn_dim i = 0; i < n; i++) {
+        sum += x[i] * w[i];
+    }
+    return sum;
+}
+
 #endif

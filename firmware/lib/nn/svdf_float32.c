@@ -3,15 +3,6 @@
 
 #include "nn_float.h"
 
-static float dot(const float *x, NN_FLASH float *w, nn_dim count)
-{
-    float sum = 0.0f;
-    for (nn_dim i = 0; i < count; i++) {
-        sum += x[i] * w[i];
-    }
-    return sum;
-}
-
 /* see nn_recurrent.h */
 void nn_svdf_float32(const float *input, float *output, float *state, NN_FLASH float *feature,
                      NN_FLASH float *time, NN_FLASH float *bias, NN_FLASH struct nn_svdf *size,
@@ -25,8 +16,8 @@ void nn_svdf_float32(const float *input, float *output, float *state, NN_FLASH f
             float y = bias[u];
             for (nn_dim r = 0; r < s.rank; r++, f += s.inputs, w += s.memory, state += s.memory) {
                 memmove(state, state + 1, (size_t)(s.memory - 1) * sizeof *state);
-                state[s.memory - 1] = dot(input, f, s.inputs);
-                y += dot(state, w, s.memory);
+                state[s.memory - 1] = nn_dot_float32(input, f, s.inputs);
+                y += nn_dot_float32(state, w, s.memory);
             }
             *output++ = nn_clamp(y, &limits);
         }
