@@ -126,7 +126,7 @@ class NativeModel:
         self._library = ctypes.CDLL(str(library))
         self._outputs = graph.output_tensors()
         self._inputs = graph.input_tensors()
-        self._has_state = "#define QR_MODEL_STATE_BYTES 0\n" not in source.files["model_config.h"]
+        self._has_state = graph.is_stateful
         arena = (ctypes.c_uint8 * source.arena_bytes).in_dll(self._library, "qr_arena")
         self.arena: npt.NDArray[np.uint8] = np.ctypeslib.as_array(arena)
         self.input_places = self._places("qr_model_inputs", len(self._inputs))

@@ -14,7 +14,6 @@ BOARDS = load_boards()
 
 CONFIG = """\
 #define QR_MODEL_ABI_GENERATED 2
-#define QR_MODEL_STATE_BYTES 0
 #define QR_ARENA_BYTES {arena}
 #define QR_MODEL_INFO_BYTES 30
 #define QR_MODEL_INPUTS 1

@@ -7,7 +7,6 @@
  *   QR_ARENA_BYTES          size of the arena
  *   QR_MODEL_INFO_BYTES     size of qr_model_info
  *   QR_MODEL_INPUTS, QR_MODEL_OUTPUTS   how many tensors of each
- *   QR_MODEL_STATE_BYTES    bytes that keep their values from one inference to the next
  *   QR_MODEL_STEPS          only in a build for --check-layers: how many steps an inference has
  */
 #ifndef QR_MODEL_H

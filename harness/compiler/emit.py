@@ -42,7 +42,6 @@ def generate_config(program: Program, *, stepwise: bool = False) -> str:
         "QR_MODEL_INFO_BYTES": len(_tensor_table(graph)),
         "QR_MODEL_INPUTS": len(graph.inputs),
         "QR_MODEL_OUTPUTS": len(graph.outputs),
-        "QR_MODEL_STATE_BYTES": sum(state.tensor.nbytes for state in program.states),
     }
     if stepwise:
         # a model that only gives its input another shape has one step that does nothing: C compilers warn

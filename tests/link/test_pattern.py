@@ -21,7 +21,6 @@ DTYPES = {
 
 CONFIG = f"""\
 #define QR_MODEL_ABI_GENERATED 2
-#define QR_MODEL_STATE_BYTES 0
 #define QR_MODEL_INPUTS {len(DTYPES)}
 #define QR_MODEL_OUTPUTS 1
 #define QR_ARENA_BYTES {len(DTYPES) * 4096}
