@@ -81,7 +81,10 @@ def make_trial(graph: Graph, examples: Examples | None, *, samples: int | None, 
             f" ({', '.join(_described(tensor) for tensor in tensors)}).",
             fix="Name their arrays x_test, x_test_1, x_test_2 and so on, in the order of the model's inputs.",
         )
-    stored = tuple(_stored(array, tensor) for array, tensor in zip(chosen.inputs, tensors, strict=True))
+    stored = tuple(
+        _stored(array, tensor, f"x_test_{number}" if number else "x_test")
+        for number, (array, tensor) in enumerate(zip(chosen.inputs, tensors, strict=True))
+    )
     return Trial(graph=graph, inputs=stored, examples=chosen)
 
 
@@ -89,10 +92,13 @@ def _described(tensor: Tensor) -> str:
     return f"{tensor.name}: {tensor.dtype.value}{list(tensor.shape)}"
 
 
-def _stored(array: Array, tensor: Tensor) -> Array:
+def _stored(array: Array, tensor: Tensor, name: str) -> Array:
     given, wanted, dtype = array.shape[1:], tensor.shape, tensor.dtype.numpy
     if _squeezed(given) != _squeezed(wanted):
-        raise ModelError(f"The data have rows of shape {given}; the model's input is {_described(tensor)}.")
+        raise ModelError(
+            f"{name} has rows of shape {given}; the model's input is {_described(tensor)}.",
+            fix="Give the arrays in the order in which `quantrig analyze` lists the inputs.",
+        )
     values = array.reshape(len(array), *wanted)
     if array.dtype.name == tensor.dtype.value:
         return values
@@ -100,14 +106,14 @@ def _stored(array: Array, tensor: Tensor) -> Array:
         with np.errstate(over="ignore"):
             real = values.astype(dtype)
         if not np.isfinite(real).all():
-            raise ModelError(f"The data hold numbers that float32 does not: {np.abs(values).max():g}.")
+            raise ModelError(f"{name} holds numbers that float32 does not: {np.abs(values).max():g}.")
         return real
     if array.dtype.kind == "f" and tensor.quantization is not None:
         return to_stored(values, tensor)
     if tensor.quantization is None and (values.astype(dtype) == values).all():
         return values.astype(dtype)
     raise ModelError(
-        f"The data are {array.dtype.name}; the model's input is {_described(tensor)}.",
+        f"{name} is {array.dtype.name}; the model's input is {_described(tensor)}.",
         cause="Integers of another type may be meant as real numbers or as stored ones.",
         fix=f"Save real numbers as float32, or stored ones as {tensor.dtype.value}.",
     )

@@ -97,7 +97,7 @@ def test_an_unreadable_model_fails_its_cases_and_says_why(quantrig: Command, tmp
     code, out, err = quantrig(
         "sweep", "--model", "net.keras", "--data", "data.npz", "-v", "float32", "--lane", "native:native"
     )
-    assert code == 1
+    assert code == 3
     assert "net.keras" in err
     assert "Traceback" not in out + err
 

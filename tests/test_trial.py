@@ -65,9 +65,9 @@ def test_integers_of_another_type_are_refused_with_both_ways_out(dtype: type) ->
 def test_an_integer_tensor_without_a_scale_takes_whole_numbers() -> None:
     assert stored(one(DType.INT32), np.array([[1, 2, 3]])).dtype == np.int32
     assert stored(one(DType.INT32), np.array([[1.0, 2.0, 3.0]])).tolist() == [[[1, 2, 3]]]
-    with pytest.raises(ModelError, match="The data are float64"):
+    with pytest.raises(ModelError, match="x_test is float64"):
         stored(one(DType.INT32), np.array([[1.5, 2.0, 3.0]]))
-    with pytest.raises(ModelError, match="The data are int64"):
+    with pytest.raises(ModelError, match="x_test is int64"):
         stored(one(DType.INT32), np.array([[2**40, 2, 3]]))
 
 
@@ -81,7 +81,7 @@ def test_a_float_tensor_takes_all_numbers_and_a_batch_or_channel_of_one_may_be_l
 
 
 def test_numbers_beyond_float32_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"numbers that float32 does not: 1e\+300"):
+    with pytest.raises(ModelError, match=r"x_test holds numbers that float32 does not: 1e\+300"):
         stored(one(DType.FLOAT32), np.full((2, 3), 1e300))
 
 

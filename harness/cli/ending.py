@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.console import PLAIN, say
+from harness.errors import ReasonCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ def show_run(console: Console, folder: Path) -> tuple[Row, ...]:
 
 def end_by(rows: tuple[Row, ...], *, strict: bool) -> None:
     """Exit 1 if a case failed; 4 if a lane that was asked for is not available; else by the worst reason
-    why not one case has a result."""
+    why not one case has a result, which is 3 where every case failed by the model or its data."""
     reasons = {
         status: dict.fromkeys(row.reason for row in rows if row.status.value == status)
         for status in ("failed", "unavailable", "unsupported")
@@ -41,9 +42,10 @@ def end_by(rows: tuple[Row, ...], *, strict: bool) -> None:
     for row in rows:
         if row.status.value == "failed":
             say(f"failed: {row.case}: {row.reason}")
-    if reasons["failed"]:
-        sys.exit(1)
     empty = not any(row.status.value in ("ok", "does-not-fit") for row in rows)
+    if reasons["failed"]:
+        by_model = all(row.reason_code == ReasonCode.MODEL for row in rows if row.status.value == "failed")
+        sys.exit(3 if empty and by_model else 1)
     for status, code in (("unavailable", 4), ("unsupported", 3)):
         if reasons[status] and (empty or (strict and status == "unavailable")):
             for reason in reasons[status]:

@@ -105,7 +105,11 @@ def export(*, case: str, folder: Path, run: str, out: Path, boards_file: Path | 
     from harness.graph import read_tflite
     from harness.sweep import Case
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise _unwritable(folder, error) from error
+    if taken:
         raise ConfigError(f"{folder} is not an empty folder.", fix="Name one that is not there yet.")
     wanted = Case.parse(case)
     content = _kept_model(wanted, run, out)
@@ -117,11 +121,21 @@ def export(*, case: str, folder: Path, run: str, out: Path, boards_file: Path | 
         Origin(case=wanted.id, board_title=board.title, mcu=board.mcu, cpu=cpu_named(board.cpu)),
         Expectation(outputs=told.outputs, oracle=told.oracle),
     )
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     click.echo(f"{len(files)} files -> {folder}")
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{folder} cannot be written: {error.strerror or error}.",
+        fix="Name a folder where you may write, with space left.",
+    )
 
 
 def _kept_model(case: Case, run: str, out: Path) -> bytes:

@@ -59,14 +59,14 @@ def header(program: Program, prefix: str, title: str) -> str:
 def _header(program: Program, prefix: str, title: str) -> Iterator[str]:
     guard = f"{prefix}_H".upper()
     inputs, outputs = ends(program, prefix)
+    fill = "".join(f" *   fill {end.function}()[0 .. {end.macro}_ELEMENTS - 1]\n" for end in inputs)
+    read = "".join(f" *   read {end.function}()[0 .. {end.macro}_ELEMENTS - 1]\n" for end in outputs)
     yield f"""\
 /* {title}, exported by quantrig.
  *
  *   {prefix}_init();                once, before everything else
- *   fill {inputs[0].function}()[0 .. {inputs[0].macro}_ELEMENTS - 1]
- *   {prefix}_run();                 one inference
- *   read {outputs[0].function}()[0 .. {outputs[0].macro}_ELEMENTS - 1]
- *
+{fill} *   {prefix}_run();                 one inference
+{read} *
  * Inputs share memory with what comes later: fill all of them before each run. Outputs stay until
  * the next input is written. real = scale * (stored - zero point). One model, one thread: there is
  * one arena. No heap, no operating system, no error to handle.

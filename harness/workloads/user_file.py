@@ -31,7 +31,7 @@ from harness.workloads.dataset import DataSet, Examples, TargetArray
 from harness.workloads.files import checked, existing, word
 from harness.workloads.metrics import METRICS
 from harness.workloads.model_file import check_layers
-from harness.workloads.runtime import ENVIRONMENT
+from harness.workloads.runtime import ENVIRONMENT, seed_everything
 
 #: What the file may say of itself, and what it is if it does not; NAME and TITLE follow from its own name.
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -79,6 +79,7 @@ class UserWorkload:
         if self._file.model is not None:
             metric = "" if self._file.has("score") else self.METRIC
             return trained_model(self._file.model, data, metric=metric, source=self.path)
+        seed_everything(self.SEED)  # a training that is not repeatable is refused by TensorFlow, not repeated
         model = self._file.call("build_and_train", data)
         if not (hasattr(model, "layers") and hasattr(model, "get_config") and hasattr(model, "get_weights")):
             raise ModelError(f"{self.path}: build_and_train() gave a {type(model).__name__}, no Keras model.")
@@ -232,8 +233,8 @@ class _UserFile:
         for name, default in _DEFAULTS.items():
             if type(values[name]) is not type(default):
                 raise ModelError(f"{self.path}: {name} is {values[name]!r}, not {_KINDS[type(default)]}.")
-        if values["SEED"] < 0:
-            raise ModelError(f"{self.path}: SEED is {values['SEED']}.", fix="Write 0 or more.")
+        if not 0 <= values["SEED"] < 2**32:
+            raise ModelError(f"{self.path}: SEED is {values['SEED']}.", fix="Write 0 to 4294967295.")
         name = values["NAME"] or word(self.path.stem)
         if name != word(name):
             raise ModelError(f"{self.path}: NAME is {name!r}.", fix=f"Write it as {word(name)!r}.")

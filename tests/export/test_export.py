@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.export.interface import identifier
+from harness.compiler import FLAT, lower
+from harness.export.interface import header, identifier
 from harness.graph import read_tflite, to_stored
 from harness.kernel_files import kernel_files
 from harness.run_reader import RunReader
 from harness.workloads import digits
 from tests import readme
 from tests.conftest import Command
+from tests.tflite_builder import ModelBuilder
 
 CASE = "digits/ptq-int8/aot@native:native"
 OUT = str(readme.REFERENCE.parent)
@@ -164,6 +166,8 @@ def test_kernels_come_with_what_they_call_and_include() -> None:
         (("gesture/float32/aot@uno:simavr", "m"), "has no good result"),
         (("digits", "m"), "is not a case"),
         ((CASE, "."), "is not an empty folder"),
+        ((CASE, "mine.txt/m"), "mine.txt/m cannot be written: Not a directory. Name a folder"),
+        ((CASE, "m" * 300), "cannot be written: File name too long"),
     ],
 )
 def test_what_cannot_be_exported(
@@ -173,7 +177,24 @@ def test_what_cannot_be_exported(
     code, _, err = quantrig("export", *arguments, "--run", "reference", "--out", OUT)
     assert code == 2
     assert words in err
-    assert not (tmp_path / "m").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_header_names_each_input_and_output_and_the_state() -> None:
+    b = ModelBuilder()
+    first, second = b.tensor((1, 2), "float32", name="left"), b.tensor((1, 3), "float32", name="right*/")
+    total = b.tensor((1, 5), "float32")
+    squashed = b.tensor((1, 5), "float32", name="squashed")
+    b.op("CONCATENATION", [first, second], [total], ("ConcatenationOptions", {"Axis": 1}))
+    b.op("TANH", [total], [squashed])
+    program = lower(read_tflite(b.build([first, second], [squashed, total]), name="two"), FLAT)
+    text = header(program, "two", "two")
+    for number, (name, elements) in enumerate([("left", 2), ("right__", 3)]):
+        assert f" *   fill two_input_{number}()[0 .. TWO_INPUT_{number}_ELEMENTS - 1]" in text
+        assert f"/* Input {name}: 1 x {elements}, row by row. */" in text
+    for number in range(2):
+        assert f" *   read two_output_{number}()[0 .. TWO_OUTPUT_{number}_ELEMENTS - 1]" in text
+    assert "This model keeps nothing from run to run. */\nvoid two_reset(void);" in text
 
 
 @pytest.mark.parametrize(

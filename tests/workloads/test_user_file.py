@@ -108,7 +108,7 @@ def _without(line: str) -> str:
         (WHOLE + "import sys; sys.exit(3)\n", "mine.py:13: the file failed: SystemExit: 3"),
         (WHOLE + "import no_such_module_of_mine\n", "the file failed: ModuleNotFoundError"),
         (WHOLE + "raise GeneratorExit\n", "mine.py:13: the file failed: GeneratorExit: no message"),
-        (WHOLE + "SEED = -5\n", "SEED is -5. Write 0 or more"),
+        (WHOLE + "SEED = -5\n", "SEED is -5. Write 0 to 4294967295"),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -154,6 +154,20 @@ def test_a_model_that_cannot_be_used_is_named(
     workload = _trained(tmp_path, WHOLE.replace("return None", f"import {library} as k; return {model}"))
     with pytest.raises(error, match=message):
         workload.build_and_train(workload.load_data())
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_training_is_seeded_for_a_file_that_does_not_think_of_it(tmp_path: Path, library: str) -> None:
+    model = f"""import {library} as k
+    model = k.Sequential([k.Input((3,)), k.layers.Dense(4), k.layers.Dropout(0.5), k.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(data.x_train, data.x_train[:, :2], epochs=1, verbose=0)
+    return model"""
+    workload = _trained(tmp_path, WHOLE.replace("return None", model))
+    data = workload.load_data()
+    first, again = (workload.build_and_train(data).get_weights() for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_code_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
