@@ -316,9 +316,11 @@ def _difference(name: str, before: Any, after: Any) -> str:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         key = next(key for key in (*before, *after) if before.get(key) != after.get(key))
         inner = _difference(key, before.get(key), after.get(key))
-        return f"other {name}: {inner}" if not isinstance(before.get(key), Mapping) else f"other {inner}"
+        return inner if isinstance(before.get(key), Mapping) else f"other {name}: {inner}"
     if name == "cases":
         return "other cases than its sweep gives now"
+    if name == "git_revision":
+        return f"another quantrig: it was {before!r}, is {after!r}"
     return f"{name} was {before!r}, is {after!r}"
 
 

@@ -123,7 +123,7 @@ def test_other_tools_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mon
 def test_another_revision_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _begin(tmp_path)
     monkeypatch.setattr("harness.provenance._git_revision", lambda: "f00d")
-    with pytest.raises(ConfigError, match=r"git_revision was .* is 'f00d'"):
+    with pytest.raises(ConfigError, match=r"begun with another quantrig: it was .* is 'f00d'"):
         _resume(tmp_path)
 
 

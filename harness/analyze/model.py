@@ -85,7 +85,7 @@ def _fit(program: Program | None, refused: Sequence[Refusal], board: Board) -> F
     first = refused[0]
     where = f"operation {first.op.index} {first.op.kind} " if first.op else ""
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    return Fit(board=board, footprint=None, reason=f"{where}{first.why}{more}", supported=False)
+    return Fit(board=board, footprint=None, reason=f"{where}{first.why.rstrip('.')}{more}", supported=False)
 
 
 def _unsupported(refusal: Refusal) -> Unsupported:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +44,6 @@ def analyze(
     content = _tflite(model)
     graph = read_tflite(content, name=model.name)
     analysis = analyze_graph(graph, tflite_bytes=len(content), boards=boards)
-    if plot is not None:
-        from harness.analyze.plot import write_plot
-
-        write_plot(analysis, plot)
     if as_json:
         click.echo(view.json_text(analysis), nl=False)
     else:
@@ -55,7 +54,10 @@ def analyze(
         console.print(view.board_table(analysis))
         for line in view.remark_lines(analysis):
             console.print(line, **PLAIN)
-    if plot is not None:
+    if plot is not None:  # last: a model that is not supported has none, but the tables say why
+        from harness.analyze.plot import write_plot
+
+        write_plot(analysis, plot)
         say(f"plot: {plot}")
     if analysis.unsupported:
         sys.exit(3)
@@ -83,7 +85,22 @@ def _tflite(model: Path) -> bytes:
         return model.read_bytes()
     from harness.quantize.untrained import float32_tflite
 
-    return float32_tflite(model)
+    with _without_native_messages():
+        return float32_tflite(model)
+
+
+@contextlib.contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """TensorFlow's libraries write to file descriptor 2 whatever their settings say."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @click.command()

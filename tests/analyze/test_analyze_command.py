@@ -84,6 +84,10 @@ def test_an_operation_that_is_not_supported_ends_with_3(quantrig: Command, tmp_p
     assert code == 3
     assert "not supported: operation 0 DIV" in out
     assert "MUL by the reciprocal" in out
+    code, out, err = quantrig("analyze", "net.tflite", "-b", "uno", "--plot", "memory.png")
+    assert code == 3
+    assert "not supported: operation 0 DIV" in out
+    assert "no memory plan to show" in err
 
 
 @pytest.mark.parametrize(
