@@ -282,7 +282,16 @@ def keras_model(network: Drawn) -> Any:
         if made is not None and 0 < int(np.prod(made.shape)) <= _MAX_ELEMENTS:
             values.append(made)
     end = values[-1] if len(values) > 1 else keras.layers.ReLU()(start)
+    if network.form is Form.DYNAMIC_INT8:
+        end = _many_weights(end)
     return keras.Model(start, end)
+
+
+def _many_weights(x: Any) -> Any:
+    """Layers large enough for int8 weights: the converter leaves fewer than 1024 in float32."""
+    layers = tf_keras().layers
+    wide = layers.Conv2D(36, 1)(layers.Conv2D(32, 1, activation="relu")(x))
+    return layers.Dense(32)(layers.GlobalAveragePooling2D()(wide))
 
 
 def _applied(step: Step, values: Sequence[Any]) -> Any:

@@ -57,6 +57,7 @@ def check_network(network: Drawn, oracle: Oracle) -> None:
         seen["int16 without TFLM"] += 1
         return
     assert expected is not None
+    assert (network.form is Form.DYNAMIC_INT8) == expected.oracle.endswith("dequantized weights")
     outputs = NativeModel(graph, source).run(inputs)
     for ours, theirs in zip(outputs, expected.outputs, strict=True):
         assert verify(ours, theirs, expected.oracle).mismatches == 0
