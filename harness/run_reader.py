@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 from functools import cached_property
@@ -43,8 +44,9 @@ def find_run(root: Path, name: str) -> Path:
     if name == "latest" and runs:
         return max(runs, key=lambda run: ((run / "run.json").stat().st_mtime, run.name))
     for path in (root / name, Path(name)):
-        if path.is_dir():
-            return path
+        with contextlib.suppress(OSError):  # a name too long is none of a run
+            if path.is_dir():
+                return path
     names = [run.name for run in runs]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[-3:]
     fix = f"There are: {', '.join(near)}." if near else "Start one with `quantrig sweep`."

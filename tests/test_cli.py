@@ -66,6 +66,8 @@ BOARDS_WITH_WRONG_KEY = "uno:\n  titel: Uno\n"
         (("sweep", "-w", "gone.py"), 3, ("gone.py", "no such file")),
         (("sweep", "-w", "bad.py"), 3, ("bad.py:2", "ZeroDivisionError")),
         (("report", "nope"), 2, ("No run 'nope'",)),
+        (("report", "n" * 300), 2, ("No run 'nnn",)),
+        (("compare", "n" * 300, "latest"), 2, ("File name too long",)),
         (("report", "foreign"), 2, ("foreign", "run.json")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),

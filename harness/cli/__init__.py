@@ -53,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A file or folder that was named to us, or the disk: nothing that a traceback would tell more about.
+        say(f"quantrig: {error.filename}: {error.strerror}. Check that path, its rights, and the space left.")
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         say("quantrig: interrupted.")
         abandon(130)
