@@ -51,7 +51,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Fuzz for minutes what the tests fuzz for seconds: receiver, parsers, Xtensa code, bad hardware."""
+    """Fuzz for minutes what the tests fuzz for seconds: receiver, models, Xtensa code, bad hardware."""
     folders = ("tests/fuzz", "tests/bad_hardware")
     session.run("python", "-m", "pytest", *folders, "-m", "fuzz", "-s", *session.posargs)
 
