@@ -87,7 +87,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "desk_view": {"boards", "desk", "hardware_map", "serial_ports", "targets"},
     "cli": {
         "analyze", "boards", "compiler", "desk_view", "export", "graph", "hardware_map", "live", "quantize",
-        "reference", "report", "rows", "run_reader", "runs", "serial_ports", "sweep", "traps",
+        "reference", "report", "rows", "run_reader", "runs", "serial_ports", "sweep", "traps", "workloads",
     },
 }  # fmt: skip
 
