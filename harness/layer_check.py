@@ -83,7 +83,9 @@ class LayerReport:
         Raises:
             MismatchError: a layer differs; names the first.
         """
-        log.with_suffix(".layers.csv").write_bytes(self.table())
+        draft = log.with_suffix(".layers.part")
+        draft.write_bytes(self.table())
+        draft.replace(log.with_suffix(".layers.csv"))
         self.raise_first()
         missed = sum(_NO_SUCH_TENSOR in layer.note for layer in self.layers)
         doubt = (

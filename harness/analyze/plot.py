@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,9 @@ def write_plot(analysis: Analysis, path: Path) -> None:
     _draw(axes, analysis, len(kernels))
     _name_steps(axes, [(layer.index, layer.kind) for layer in kernels])
     try:
-        figure.savefig(path, dpi=130)
+        draft = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
+        figure.savefig(draft, dpi=130)
+        draft.replace(path)
     except OSError as error:
         raise ConfigError(
             f"--plot {path} cannot be written: {error.strerror or error}.", fix="Name a folder that is there."

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,13 +140,27 @@ def export(*, case: str, folder: Path, run: str, out: Path, boards_file: Path | 
         Expectation(outputs=told.outputs, oracle=told.oracle),
     )
     try:
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        write_whole(folder.absolute(), files)
     except OSError as error:
         raise _unwritable(folder, error) from error
     click.echo(f"{len(files)} files -> {folder}")
+
+
+def write_whole(folder: Path, files: Mapping[str, str]) -> None:
+    """All files, first beside their place: an export that is killed does not look like a finished one."""
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    try:
+        for name, text in files.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        if not folder.exists():
+            draft.rename(folder)
+            return
+        for entry in draft.iterdir():
+            entry.rename(folder / entry.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> ConfigError:

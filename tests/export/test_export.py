@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.cli.model import write_whole
 from harness.compiler import FLAT, lower
 from harness.export.interface import header, identifier
 from harness.graph import read_tflite, to_stored
@@ -178,6 +179,17 @@ def test_what_cannot_be_exported(
     assert code == 2
     assert words in err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_export_that_ends_midway_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with pytest.raises(FileExistsError):
+        write_whole(folder, {"a.c": "1", "b": "2", "b/c.c": "3"})
+    assert list(tmp_path.iterdir()) == []
+    folder.mkdir()
+    write_whole(folder, {"a.c": "1", "src/b.c": "2"})
+    assert (folder / "a.c").read_text() + (folder / "src" / "b.c").read_text() == "12"
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_the_header_names_each_input_and_output_and_the_state() -> None:
